@@ -1,0 +1,3 @@
+module github.com/bulkhead-dev/bulkhead
+
+go 1.26
