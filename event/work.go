@@ -15,6 +15,7 @@ type Message struct {
 	Correlation string    `json:"correlation,omitempty"`
 	Causation   MessageID `json:"causation,omitempty"`
 	Body        Body      `json:"body"`
+	Failure     *Failure  `json:"failure,omitempty"` // on edges that accept failed: why the sender gave up; nil: it did not
 }
 
 // Attempt is one try of a node to handle one message.

@@ -54,19 +54,17 @@ type Driver interface {
 	Close() error
 }
 
-// Applied is the answer to a transition.
-type Applied struct {
-	Version event.Seq // the job's last sequence number now
-	Repeat  bool      // the command id was known: nothing changed
-}
-
-// Snapshot is the folded state of a job.
-type Snapshot struct {
-	Summary event.Summary
-	State   []byte
-	Version event.Seq
-	Epoch   event.Epoch
-}
+// The answers of a store are nouns of history; these are their names here.
+type (
+	// Applied is the answer to a transition.
+	Applied = event.Applied
+	// Snapshot is the folded state of a job.
+	Snapshot = event.Snapshot
+	// DueQuery selects timers.
+	DueQuery = event.DueQuery
+	// DueTimer is a timer with its job.
+	DueTimer = event.DueTimer
+)
 
 // Query selects jobs for a listing. The zero Query is the first 100.
 type Query struct {
