@@ -36,7 +36,7 @@ var rules = []rule{
 
 	// The composition root, the faces, the actions.
 	{"internal/daemon/...", "api/... internal/... " + nouns + "bundle/... golang.org/x/sync/... " + sys + wire},
-	{"internal/server/...", "api/... internal/service internal/engine internal/sandbox internal/grant " + nouns + sys + wire},
+	{"internal/server/...", "api/... internal/server/... internal/service internal/engine internal/sandbox internal/grant " + nouns + sys + wire},
 	{"internal/service/...", "internal/engine internal/engine/decide internal/sandbox internal/grant internal/store " + nouns + "bundle/..."},
 	{"internal/grant", nouns},
 
@@ -61,8 +61,9 @@ var rules = []rule{
 	{"internal/kernel/...", "internal/kernel/... internal/fault " + sys},
 
 	// Nouns: the standard library, faults, each other, one YAML parser.
-	{"bundle/mirrorneuron", nouns},
-	{"bundle/...", nouns + "bundle/mirrorneuron " + yaml},
+	{"bundle/mirrorneuron", nouns + "bundle/internal/... "},
+	{"bundle/internal/...", "event internal/fault"},
+	{"bundle/...", nouns + "bundle/internal/... " + yaml},
 	{"policy/internal/...", "policy"},
 	{"policy/...", "policy event internal/fault " + yaml},
 	{"event/...", "internal/fault"},
