@@ -37,7 +37,7 @@ var rules = []rule{
 	// The composition root, the faces, the actions.
 	{"internal/daemon/...", "api/... internal/... " + nouns + "bundle/... golang.org/x/sync/... " + sys + wire},
 	{"internal/server/...", "api/... internal/server/... internal/service internal/engine internal/sandbox internal/grant " + nouns + sys + wire},
-	{"internal/service/...", "internal/engine internal/engine/decide internal/sandbox internal/grant internal/store " + nouns + "bundle/..."},
+	{"internal/service/...", sys + "internal/engine internal/engine/decide internal/sandbox internal/grant internal/store " + nouns + "bundle/..."},
 	{"internal/grant", nouns},
 
 	// Durable execution knows neither where it is kept nor how it is run.

@@ -15,7 +15,7 @@ var forbidden = []struct {
 	why string
 	re  *regexp.Regexp
 }{
-	{"unfinished work", regexp.MustCompile(`\b(` + "TO" + `DO|` + "FIX" + `ME)\b`)},
+	{"unfinished work", regexp.MustCompile(`(//|#|/\*|--)\s*(` + "TO" + `DO|` + "FIX" + `ME)\b`)},
 	{"a person's home folder", regexp.MustCompile("/ho" + `me/([a-z][a-z0-9_-]*)/`)},
 	{"a person's home folder", regexp.MustCompile("/Us" + `ers/([A-Za-z][A-Za-z0-9_.-]*)/`)},
 	{"a package registry's host", regexp.MustCompile(`(proxy\.` + `golang|registry\.` + `npmjs|deb\.` + `debian)\.`)},
