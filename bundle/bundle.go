@@ -6,6 +6,7 @@ package bundle
 import (
 	"encoding/json"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/bulkhead-dev/bulkhead/event"
@@ -22,14 +23,26 @@ type Bundle struct {
 	Files    []File         // everything under payloads/, sorted by path
 	Warnings fault.Problems // fields without effect here and the like
 	Dialect  string         // "bulkhead/v1" or the foreign one that was lowered
+
+	root *os.Root // what FS reads through; nil when it was not read from a folder
+}
+
+// Close gives back the open folder behind FS. It may be called twice; after
+// it FS reads nothing. A bundle that is dropped without Close is closed when
+// its memory is collected.
+func (b *Bundle) Close() error {
+	if b.root == nil {
+		return nil
+	}
+	return b.root.Close()
 }
 
 // File is a file of a bundle.
 type File struct {
-	Path   string      `json:"path"` // slash-separated, relative to the bundle
-	Mode   fs.FileMode `json:"mode"`
-	Size   int64       `json:"size"`
-	Digest string      `json:"digest"`
+	Path   string      `json:"path"`   // slash-separated, relative to the bundle
+	Mode   fs.FileMode `json:"mode"`   // type and permission bits; a symbolic link leads to a regular file under payloads/
+	Size   int64       `json:"size"`   // bytes; of a link: of its target's text
+	Digest string      `json:"digest"` // "sha256:…" of the content; of a link: of its target's text
 }
 
 // Graph is a workflow: nodes that exchange messages along edges. It is pure
@@ -37,6 +50,7 @@ type File struct {
 type Graph struct {
 	ID            string                             `json:"id"`
 	Name          string                             `json:"name"` // of the job; never empty
+	Description   string                             `json:"description,omitempty"`
 	Dialect       string                             `json:"dialect"`
 	Nodes         []Node                             `json:"nodes"`
 	Edges         []Edge                             `json:"edges"`
@@ -133,4 +147,5 @@ type Edge struct {
 	Type    string       `json:"type"`              // "*" matches every type
 	Accepts string       `json:"accepts,omitempty"` // done (default) or failed: carries messages whose retries are exhausted
 	Mode    string       `json:"mode,omitempty"`    // broadcast (default) or first_match
+	Pointer string       `json:"pointer,omitempty"` // JSON pointer of the edge in the manifest
 }

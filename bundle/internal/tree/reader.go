@@ -1,0 +1,204 @@
+package tree
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bulkhead-dev/bulkhead/internal/fault"
+)
+
+// maxProblems bounds what a hostile document can make us print.
+const maxProblems = 200
+
+// Reader takes typed values out of nodes and gathers what is wrong with them.
+// Its methods accept a nil node, which stands for a value that is not given:
+// they leave the target as it is. The zero Reader is ready.
+type Reader struct {
+	File     string // for the problems
+	problems fault.Problems
+	left     int // problems that were too many to keep
+}
+
+// Add notes a problem with a node.
+func (r *Reader) Add(n *Node, reason, fix string) {
+	r.Note(fault.Problem{Pointer: n.Pointer(), Line: n.Line, Column: n.Column, Reason: reason, Fix: fix})
+}
+
+// Note notes a problem; the reader fills in the file.
+func (r *Reader) Note(p fault.Problem) {
+	if len(r.problems) >= maxProblems {
+		r.left++
+		return
+	}
+	p.File = r.File
+	r.problems = append(r.problems, p)
+}
+
+// Problems returns everything that was noted; nil when all is well.
+func (r *Reader) Problems() fault.Problems {
+	if r.left == 0 {
+		return r.problems
+	}
+	rest := fault.Problem{File: r.File, Reason: fmt.Sprintf("and %d more problems", r.left)}
+	return append(slices.Clip(r.problems), rest)
+}
+
+// Fields hands each member of an object to the function of its key. A key
+// that has none is a problem that names the nearest key. What n is (a node, an
+// edge) appears in the problem.
+func (r *Reader) Fields(n *Node, what string, fields map[string]func(*Node)) {
+	if !r.Is(n, Object) {
+		return
+	}
+	for _, m := range n.Members {
+		if read, ok := fields[m.Key]; ok {
+			read(m.Value)
+			continue
+		}
+		r.Add(m.At, fmt.Sprintf("unknown key %s in %s", Quote(m.Key), what), Hint(m.Key, fields))
+	}
+}
+
+// Hint names the key that was meant, or all keys when they are few.
+func Hint[K ~string, V any](got string, known map[K]V) string {
+	names := make([]string, 0, len(known))
+	for name := range known {
+		names = append(names, string(name))
+	}
+	slices.Sort(names)
+	if near := Nearest(got, names); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	all := strings.Join(names, ", ")
+	if all == "" || len(all) > 400 {
+		return ""
+	}
+	return "known: " + all
+}
+
+// Nearest is the name that was meant, or "". Hostile input may have many and
+// long names: beyond a bound on the work it does not look.
+func Nearest(got string, names []string) string {
+	work := 0
+	for _, name := range names {
+		work += len(got) * len(name)
+	}
+	if work > 4<<20 {
+		return ""
+	}
+	return fault.Nearest(strings.ToLower(got), names)
+}
+
+// Is reports whether n is given and has the kind; another kind is a problem.
+func (r *Reader) Is(n *Node, want Kind) bool {
+	if n == nil {
+		return false
+	}
+	if n.Kind != want {
+		r.Add(n, fmt.Sprintf("must be %s, is %s", want, n.Kind), "")
+		return false
+	}
+	return true
+}
+
+// Each calls read for each item of an array.
+func (r *Reader) Each(n *Node, read func(i int, item *Node)) {
+	if !r.Is(n, Array) {
+		return
+	}
+	for i, item := range n.Items {
+		read(i, item)
+	}
+}
+
+// String reads a string.
+func (r *Reader) String(n *Node, to *string) {
+	if r.Is(n, String) {
+		*to = n.Text
+	}
+}
+
+// Bool reads a boolean.
+func (r *Reader) Bool(n *Node, to *bool) {
+	if r.Is(n, Bool) {
+		*to = n.Text == "true"
+	}
+}
+
+// Int reads a whole number from lowest to highest.
+func (r *Reader) Int(n *Node, lowest, highest int, to *int) {
+	if !r.Is(n, Number) {
+		return
+	}
+	v, err := strconv.ParseFloat(n.Text, 64)
+	if err != nil || v != math.Trunc(v) || v < float64(lowest) || v > float64(highest) {
+		r.Add(n, fmt.Sprintf("must be a whole number from %d to %d, is %s", lowest, highest, Clip(n.Text)), "")
+		return
+	}
+	*to = int(v)
+}
+
+// Float reads a number from lowest to highest.
+func (r *Reader) Float(n *Node, lowest, highest float64, to *float64) {
+	if !r.Is(n, Number) {
+		return
+	}
+	v, err := strconv.ParseFloat(n.Text, 64)
+	if err != nil || v < lowest || v > highest {
+		r.Add(n, fmt.Sprintf("must be a number from %v to %v, is %s", lowest, highest, Clip(n.Text)), "")
+		return
+	}
+	*to = v
+}
+
+// Strings reads an array of strings. An empty array gives an empty slice.
+func (r *Reader) Strings(n *Node, to *[]string) {
+	list := []string{}
+	r.Each(n, func(_ int, item *Node) {
+		var s string
+		r.String(item, &s)
+		list = append(list, s)
+	})
+	if n != nil && n.Kind == Array {
+		*to = list
+	}
+}
+
+// Duration reads a duration such as "30s"; it may not be negative.
+func (r *Reader) Duration(n *Node, to *time.Duration) {
+	if n == nil {
+		return
+	}
+	if n.Kind == Number {
+		r.Add(n, "must be a string with a unit, is a number", fmt.Sprintf("write %q for seconds", Clip(n.Text)+"s"))
+		return
+	}
+	if !r.Is(n, String) {
+		return
+	}
+	d, err := time.ParseDuration(n.Text)
+	switch {
+	case err != nil:
+		r.Add(n, fmt.Sprintf("%s is not a duration", Quote(n.Text)), `write a number and a unit, such as "500ms", "30s", "5m" or "1h30m"`)
+	case d < 0:
+		r.Add(n, fmt.Sprintf("must not be negative, is %s", d), "")
+	default:
+		*to = d
+	}
+}
+
+// Clip shortens a text that goes into a message.
+func Clip(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// Quote is a text in quotes, shortened, without control characters.
+func Quote(s string) string { return strconv.Quote(Clip(s)) }
