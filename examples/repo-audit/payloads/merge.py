@@ -10,7 +10,7 @@ KINDS = {"secrets": "path", "long_functions": "lines", "unlicensed": "path"}
 
 def main(tree):
     with open(os.environ["MN_INPUT_FILE"], encoding="utf-8") as f:
-        bodies = [message["body"] for message in json.load(f)["messages"]]
+        bodies = json.load(f)["messages"]
     shards = sorted((b for b in bodies if "shard" in b), key=lambda b: b["shard"])
     claims = [b for b in bodies if "claims" in b]
 
