@@ -36,7 +36,7 @@ var rules = []rule{
 
 	// The composition root, the faces, the actions.
 	{"internal/daemon/...", "api/... internal/... " + nouns + "bundle/... golang.org/x/sync/... " + sys + wire},
-	{"internal/server/...", "api/... internal/server/... internal/service internal/engine internal/sandbox internal/grant " + nouns + sys + wire},
+	{"internal/server/...", "api/... internal/server/... internal/service internal/engine internal/sandbox internal/store internal/grant " + nouns + sys + wire},
 	{"internal/service/...", sys + "internal/engine internal/engine/decide internal/sandbox internal/grant internal/store " + nouns + "bundle/..."},
 	{"internal/grant", nouns},
 
@@ -48,6 +48,7 @@ var rules = []rule{
 	{"internal/store/all", "internal/store internal/store/... " + nouns},
 	{"internal/store/pebble/...", "internal/store internal/store/storeutil internal/store/record github.com/cockroachdb/pebble/v2/... " + sys + nouns},
 	{"internal/store/mem/...", "internal/store internal/store/storeutil internal/store/record " + nouns},
+	{"internal/store/storetest", "internal/store internal/store/... github.com/google/go-cmp/cmp " + nouns},
 	{"internal/store/...", "internal/store internal/store/... " + nouns},
 
 	// Sandboxes: the portable part knows no layer, a layer knows no other.
@@ -61,6 +62,7 @@ var rules = []rule{
 	{"internal/kernel/...", "internal/kernel/... internal/fault " + sys},
 
 	// Nouns: the standard library, faults, each other, one YAML parser.
+	{"bundle/all", "bundle bundle/mirrorneuron"},
 	{"bundle/mirrorneuron", nouns + "bundle/internal/... "},
 	{"bundle/internal/...", "event internal/fault"},
 	{"bundle/...", nouns + "bundle/internal/... " + yaml},
