@@ -67,7 +67,7 @@ func (place Placement) expand(s string) (string, *flaw) {
 
 	var unknown string
 	rest = input.ReplaceAllStringFunc(rest, func(word string) string {
-		name := input.FindStringSubmatch(word)[1]
+		name := strings.TrimSuffix(strings.TrimPrefix(word, "${inputs."), "}")
 		text := place.Inputs[name]
 		if text == "" {
 			unknown = name

@@ -121,7 +121,7 @@ func (s *scanner) folder(name string) (next []string) {
 			s.seen++
 			at := path.Join(name, e.Name())
 			switch {
-			case e.Type() == fs.ModeSocket:
+			case e.Type() == fs.ModeSocket && len(s.result.Found) < maxFound:
 				s.result.Found = append(s.result.Found, path.Join(s.shown, at))
 			case e.IsDir():
 				next = append(next, at)
