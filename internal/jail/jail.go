@@ -38,6 +38,11 @@ type Spec struct {
 	Args   []string // of the first process: see spawn.InitELF
 	Env    []string
 	Dir    string // working directory inside
+
+	// Drop leaves walls out, by the names of the steps and the namespaces
+	// ("pid namespace", …). It is for tests that show that an attack succeeds
+	// without the wall: no policy reaches it.
+	Drop []string
 }
 
 // Bind shows a host file or folder inside.

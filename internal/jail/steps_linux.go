@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -25,6 +26,7 @@ const (
 	StepDev        = "dev"
 	StepPivot      = "pivot root"
 	StepStdio      = "stdio"
+	StepFiles      = "descriptors"
 	StepRlimits    = "rlimits"
 	StepIDs        = "user id"
 	StepCaps       = "capabilities"
@@ -33,9 +35,11 @@ const (
 	StepDeath      = "parent death"
 	StepSeccomp    = "seccomp"
 	StepCommand    = "command"
+
+	stepMask = "signal mask"
 )
 
-// Statfd is the descriptor of the status pipe in the first process.
+// statusFD is the descriptor of the status pipe in the first process.
 const statusFD = 3
 
 // stage is where the new root is built: a folder that every host has. What it
@@ -63,33 +67,74 @@ type builder struct {
 // comes after it.
 func (s *Spec) Program(maps int) *spawn.Program {
 	b := &builder{Program: &spawn.Program{IDs: s.UserNS}, spec: s}
-	b.Flags = unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET
-	if s.UserNS != nil {
-		b.Flags |= unix.CLONE_NEWUSER
-	}
+	b.Flags = b.born()
 	b.params(maps)
-
-	b.cgroup()     // first: everything below is charged to the sandbox
-	b.userNS()     // before anything that needs a capability in it
-	b.namespaces() // host name
-	b.network()    // loopback up
-	b.sources()    // open what will be shown, while the host's tree is still there
-	b.root()       // the new tree, from an empty tmpfs
-	b.grants()     // attach what was opened
-	b.proc()       // needs the new pid namespace
-	b.dev()        //
-	b.pivot()      // the host's tree is gone from here on
-	b.stdio4()     // 0 to 2 and the status pipe; everything else closes at execve
-	b.ruleset()    // opens paths of the new tree, so after pivot and before the ids change
-	b.rlimits()    // may lower only; before the ids, which are counted per user
-	b.ids()        // clears the capabilities of root
-	b.caps()       // in a user namespace the ids do not change, so drop by hand
-	b.death()      // after ids: a change of credentials clears the signal
-	b.noNewPrivs() // Landlock and seccomp demand it without capabilities
-	b.restrict()   // the second wall around files
-	b.seccomp()    // last: it may refuse any of the above
-	b.command()
+	for _, w := range walls {
+		if !slices.Contains(s.Drop, w.name) {
+			b.Step(w.name)
+			w.put(b)
+		}
+	}
 	return b.Program
+}
+
+// walls are the steps of every start. A wall that is dropped takes its row
+// out; rows without which no sandbox exists cannot be dropped.
+var walls = []struct {
+	name string
+	put  func(*builder)
+}{
+	{StepCgroup, (*builder).cgroup},         // first: everything below is charged to the sandbox
+	{StepUserNS, (*builder).userNS},         // before anything that needs a capability in it
+	{StepNamespaces, (*builder).namespaces}, // host name
+	{StepNetwork, (*builder).network},       // loopback up
+	{StepRoot, (*builder).tree},             // a tree of its own; the host's is gone from here on
+	{StepStdio, (*builder).stdio4},          // 0 to 2 and the status pipe
+	{StepFiles, (*builder).descriptors},     // everything else closes at execve
+	{StepLandlock, (*builder).ruleset},      // opens paths of the new tree, so after pivot and before the ids change
+	{StepRlimits, (*builder).rlimits},       // may lower only; before the ids, which are counted per user
+	{StepIDs, (*builder).ids},               // clears the capabilities of root
+	{StepCaps, (*builder).caps},             // in a user namespace the ids do not change, so drop by hand
+	{StepDeath, (*builder).death},           // after ids: a change of credentials clears the signal
+	{StepNoNewPrivs, (*builder).noNewPrivs}, // Landlock and seccomp demand it without capabilities
+	{StepLandlock, (*builder).restrict},     // the second wall around files
+	{stepMask, (*builder).mask},             // signals on again
+	{StepSeccomp, (*builder).seccomp},       // last: it may refuse any of the above
+	{StepCommand, (*builder).command},
+}
+
+// namespaces that the child is born in, and what a test drops them by.
+var namespaces = []struct {
+	name string
+	flag uint64
+}{
+	{"pid namespace", unix.CLONE_NEWPID},
+	{"mount namespace", unix.CLONE_NEWNS},
+	{"ipc namespace", unix.CLONE_NEWIPC},
+	{"uts namespace", unix.CLONE_NEWUTS},
+	{StepNetwork, unix.CLONE_NEWNET},
+}
+
+func (b *builder) born() (flags uint64) {
+	for _, ns := range namespaces {
+		if !slices.Contains(b.spec.Drop, ns.name) {
+			flags |= ns.flag
+		}
+	}
+	if b.spec.UserNS != nil {
+		flags |= unix.CLONE_NEWUSER
+	}
+	return flags
+}
+
+// tree replaces the host's file tree by the sandbox's own.
+func (b *builder) tree() {
+	b.sources() // open what will be shown, while the host's tree is still there
+	b.root()    // the new tree, from an empty tmpfs
+	b.grants()  // attach what was opened
+	b.proc()    // needs the new pid namespace
+	b.dev()     //
+	b.pivot()   //
 }
 
 func (b *builder) params(maps int) {
@@ -111,7 +156,6 @@ func (b *builder) params(maps int) {
 // cgroup joins the sandbox's groups. cgroup v1 moves the one thread that
 // writes 0 into tasks; cgroup.procs would cost 10 ms. (v2: clone3 itself.)
 func (b *builder) cgroup() {
-	b.Step(StepCgroup)
 	for _, fd := range b.groups {
 		b.Call("write", unix.SYS_WRITE, fd.Value(), spawn.Str("0"), spawn.Int(1))
 	}
@@ -123,7 +167,6 @@ func (b *builder) userNS() {
 	if ids == nil {
 		return
 	}
-	b.Step(StepUserNS)
 	b.write("/proc/self/setgroups", "deny")
 	b.write("/proc/self/uid_map", fmt.Sprintf("%d %d 1", ids.InnerUID, ids.OuterUID))
 	b.write("/proc/self/gid_map", fmt.Sprintf("%d %d 1", ids.InnerGID, ids.OuterGID))
@@ -142,13 +185,11 @@ func (b *builder) write(file, text string) {
 }
 
 func (b *builder) namespaces() {
-	b.Step(StepNamespaces)
 	b.Call("sethostname", unix.SYS_SETHOSTNAME, spawn.Str(b.spec.Hostname), spawn.Int(len(b.spec.Hostname)))
 }
 
 // network brings loopback up in the private namespace: netdevice(7).
 func (b *builder) network() {
-	b.Step(StepNetwork)
 	if !b.spec.Network {
 		return
 	}
@@ -294,19 +335,21 @@ func (b *builder) pivot() {
 	b.Call("mount_setattr", unix.SYS_MOUNT_SETATTR, spawn.Flag(unix.AT_FDCWD, "AT_FDCWD"), spawn.Str("/"), spawn.Int(0), spawn.Data(attr, "{RDONLY|NOSUID|NODEV}"), spawn.Int(len(attr)))
 }
 
-// stdio4 puts the pipes in place and marks everything else to close.
+// stdio4 starts a session without a terminal and puts the pipes in place.
 func (b *builder) stdio4() {
-	b.Step(StepStdio)
 	b.Call("setsid", unix.SYS_SETSID)
 	for i, fd := range b.stdio {
 		b.Call("dup3", unix.SYS_DUP3, fd.Value(), spawn.Int(i), spawn.Int(0))
 	}
+}
+
+// descriptors marks everything but stdio and the status pipe to close.
+func (b *builder) descriptors() {
 	const closeOnExec = 1 << 2 // CLOSE_RANGE_CLOEXEC, Linux 5.11
 	b.Call("close_range", unix.SYS_CLOSE_RANGE, spawn.Int(statusFD+1), spawn.Flag(uint32(0xffffffff), "~0"), spawn.Flag(closeOnExec, "CLOSE_RANGE_CLOEXEC"))
 }
 
 func (b *builder) rlimits() {
-	b.Step(StepRlimits)
 	for _, r := range b.spec.Rlimits {
 		lim := make([]byte, 16)
 		binary.LittleEndian.PutUint64(lim, r.Value)
@@ -318,7 +361,6 @@ func (b *builder) rlimits() {
 // ids becomes the sandbox's own user. In a user namespace that was done by
 // its map: the process already is the only user there is.
 func (b *builder) ids() {
-	b.Step(StepIDs)
 	if b.spec.UserNS != nil {
 		return
 	}
@@ -331,19 +373,16 @@ func (b *builder) ids() {
 // caps gives every capability away. With no_new_privs and a user id that is
 // not 0 nothing can bring one back, so the bounding set needs no loop.
 func (b *builder) caps() {
-	b.Step(StepCaps)
 	header := make([]byte, 8)
 	binary.LittleEndian.PutUint32(header, unix.LINUX_CAPABILITY_VERSION_3)
 	b.Call("capset", unix.SYS_CAPSET, spawn.Data(header, "{_LINUX_CAPABILITY_VERSION_3, 0}"), spawn.Data(make([]byte, 24), "{0, 0, 0}"))
 }
 
 func (b *builder) death() {
-	b.Step(StepDeath)
 	b.Call("prctl", unix.SYS_PRCTL, spawn.Flag(unix.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG"), spawn.Flag(unix.SIGKILL, "SIGKILL"))
 }
 
 func (b *builder) noNewPrivs() {
-	b.Step(StepNoNewPrivs)
 	b.Call("prctl", unix.SYS_PRCTL, spawn.Flag(unix.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS"), spawn.Int(1), spawn.Int(0), spawn.Int(0), spawn.Int(0))
 }
 
@@ -353,7 +392,6 @@ func (b *builder) ruleset() {
 	if b.spec.Landlock == nil {
 		return
 	}
-	b.Step(StepLandlock)
 	attr := b.spec.Landlock.Attr
 	b.rules = b.Slot(1)
 	b.Call("landlock_create_ruleset", unix.SYS_LANDLOCK_CREATE_RULESET, spawn.Data(attr, fmt.Sprintf("{%d bytes}", len(attr))), spawn.Int(len(attr)), spawn.Int(0)).Into(b.rules)
@@ -371,15 +409,17 @@ func (b *builder) restrict() {
 	if b.spec.Landlock == nil {
 		return
 	}
-	b.Step(StepLandlock)
 	b.Call("landlock_restrict_self", unix.SYS_LANDLOCK_RESTRICT_SELF, b.rules.Value(), spawn.Int(b.spec.Landlock.Flags))
+}
+
+// mask lets signals through again: the launcher blocks them all around clone.
+func (b *builder) mask() {
+	b.Call("rt_sigprocmask", unix.SYS_RT_SIGPROCMASK, spawn.Flag(unix.SIG_SETMASK, "SIG_SETMASK"), spawn.Data(make([]byte, 8), "{}"), spawn.Int(0), spawn.Int(8))
 }
 
 // seccomp loads the filter. With a trace the kernel's notification descriptor
 // is sent out through a socket; it closes at execve like all others.
 func (b *builder) seccomp() {
-	b.Step(StepSeccomp)
-	b.Call("rt_sigprocmask", unix.SYS_RT_SIGPROCMASK, spawn.Flag(unix.SIG_SETMASK, "SIG_SETMASK"), spawn.Data(make([]byte, 8), "{}"), spawn.Int(0), spawn.Int(8))
 	if len(b.spec.Seccomp) == 0 {
 		return
 	}
@@ -399,7 +439,7 @@ func (b *builder) seccomp() {
 	c := b.Slot(3)
 	b.Set(c, 20)
 	b.Set(c+1, unix.SOL_SOCKET|unix.SCM_RIGHTS<<32)
-	b.Call("seccomp", unix.SYS_SECCOMP, spawn.Flag(1, "SECCOMP_SET_MODE_FILTER"), spawn.Flag(1<<3, "SECCOMP_FILTER_FLAG_NEW_LISTENER"), prog).Into(c + 2)
+	b.Call("seccomp", unix.SYS_SECCOMP, spawn.Flag(1, "SECCOMP_SET_MODE_FILTER"), spawn.Flag(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, "NEW_LISTENER|WAIT_KILLABLE_RECV"), prog).Into(c + 2)
 	iov := spawn.Vector("", spawn.Str("n"), spawn.Int(1))
 	msg := spawn.Vector("{SCM_RIGHTS}", spawn.Int(0), spawn.Int(0), iov, spawn.Int(1), c.Addr(""), spawn.Int(24), spawn.Int(0))
 	b.Call("sendmsg", unix.SYS_SENDMSG, spawn.Int(TraceFD), msg, spawn.Int(0))
@@ -410,10 +450,9 @@ func (b *builder) seccomp() {
 const TraceFD = 200
 
 func (b *builder) command() {
-	b.Step(StepCommand)
 	b.Call("umask", unix.SYS_UMASK, spawn.Flag(0o022, "022"))
 	b.Call("chdir", unix.SYS_CHDIR, spawn.Str(b.spec.Dir))
-	b.Call("execve", unix.SYS_EXECVE, spawn.Str(b.spec.Init), words(b.spec.Args), words(b.spec.Env))
+	b.Call("execve", unix.SYS_EXECVE, spawn.Str(b.spec.Init), words(fmt.Sprintf("%q", b.spec.Args), b.spec.Args), words(fmt.Sprintf("[%d variables]", len(b.spec.Env)), b.spec.Env))
 }
 
 // tmpfs mounts an empty file system of bounded size.
@@ -459,13 +498,14 @@ func openHow(flags, resolve uint64) []byte {
 	return how
 }
 
-// words is an argv: the strings and a null.
-func words(list []string) spawn.Arg {
+// words is an argv or an environment: the strings and a null. text is how it
+// prints; values of variables are never printed, they may be secrets.
+func words(text string, list []string) spawn.Arg {
 	args := make([]spawn.Arg, 0, len(list)+1)
 	for _, s := range list {
 		args = append(args, spawn.Str(s))
 	}
-	return spawn.Vector(fmt.Sprintf("%q", list), append(args, spawn.Int(0))...)
+	return spawn.Vector(text, append(args, spawn.Int(0))...)
 }
 
 // rel is a path inside, relative to the new root.
