@@ -6,9 +6,12 @@ package sandbox
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/bulkhead-dev/bulkhead/event"
+	"github.com/bulkhead-dev/bulkhead/internal/fault"
 	"github.com/bulkhead-dev/bulkhead/policy"
 )
 
@@ -25,6 +28,31 @@ func New(layers ...Layer) *Manager {
 		m.layers[l.Name()] = l
 	}
 	return m
+}
+
+// Layers returns the layers by name.
+func (m *Manager) Layers() []Layer {
+	var all []Layer
+	for _, name := range slices.Sorted(maps.Keys(m.layers)) {
+		all = append(all, m.layers[name])
+	}
+	return all
+}
+
+// Plan lays out the walls for a request in the layer that its policy names;
+// none means native. It fails as Layer.Plan does, and with fault.Unsupported
+// for a layer that is not there.
+func (m *Manager) Plan(ctx context.Context, req Request) (Plan, error) {
+	name := req.Policy.Layer
+	if name == "" {
+		name = policy.Native
+	}
+	l, ok := m.layers[name]
+	if !ok {
+		return nil, fault.Newf(fault.Unsupported, "layer %q is not available here", name).
+			WithHint("run 'bulkhead doctor' to see which layers this host has")
+	}
+	return l.Plan(ctx, req)
 }
 
 // IO is where a command's streams go. The zero IO gives an empty stdin and
@@ -51,12 +79,131 @@ type Result struct {
 	Report    event.Report
 }
 
+// Grace is how long a tree that was asked to stop may take before it is killed.
+const Grace = 2 * time.Second
+
+// defaultOutput is the limit of each output stream when the policy has none.
+const defaultOutput = 16 << 20
+
 // Run runs one command and waits until its whole tree is gone. Cancelling ctx
-// asks the tree to stop, and kills it after a grace period of two seconds.
+// asks the tree to stop, and kills it after Grace; so does the policy's wall
+// time.
 //
 // A command that fails, is killed or hits a limit is a Result. An error means
 // that nothing ran: its kind is fault.Denied, fault.Unsupported (with the
 // step that failed) or fault.Invalid.
-func (m *Manager) Run(ctx context.Context, req Request, io IO) (Result, error) {
-	panic("next commit")
+func (m *Manager) Run(ctx context.Context, req Request, streams IO) (Result, error) {
+	plan, err := m.Plan(ctx, req)
+	if err != nil {
+		return Result{}, err
+	}
+	defer plan.Close()
+	return run(ctx, plan, req.Policy, streams)
+}
+
+func run(ctx context.Context, plan Plan, p policy.Policy, streams IO) (Result, error) {
+	limit := int64(p.Limits.Output)
+	if limit == 0 {
+		limit = defaultOutput
+	}
+	pipes, err := openPipes(streams, limit)
+	if err != nil {
+		return Result{}, err
+	}
+	started := time.Now()
+	proc, err := plan.Start(ctx, pipes.child)
+	pipes.closeChild()
+	if err != nil {
+		pipes.abandon()
+		return Result{}, err
+	}
+
+	pipes.copy(proc.Kill)
+	watch := watchdog(ctx, proc, p.Limits.WallTime)
+	exit, err := proc.Wait()
+	why := watch.stop()
+	pipes.wait()
+	if err != nil {
+		return Result{}, err
+	}
+
+	r := Result{
+		ExitCode: exit.Code, Signal: exit.Signal, Limit: exit.Limit,
+		Stdout: pipes.stdout.bytes(), Stderr: pipes.stderr.bytes(),
+		TimedOut: why == whyTimeout, Cancelled: why == whyCancelled,
+		Duration: time.Since(started),
+		Layer:    p.Layer,
+		Report:   event.Report{Steps: plan.Steps(), Denials: exit.Denials},
+	}
+	if r.Layer == "" {
+		r.Layer = policy.Native
+	}
+	r.Report.Layer = string(r.Layer)
+	if d, ok := plan.(Described); ok {
+		r.Report.Launcher, r.Report.Missing = d.Describe()
+	}
+	if pipes.stdout.over() || pipes.stderr.over() {
+		r.Truncated, r.Limit = true, "output"
+	}
+	return r, nil
+}
+
+// Described is a plan that can say how it starts its process and what it
+// could not enforce.
+type Described interface {
+	Describe() (launcher string, missing []string)
+}
+
+// The reasons for which a watchdog ends a tree.
+const (
+	whyNot = iota
+	whyTimeout
+	whyCancelled
+)
+
+// guard ends a process when its time is up or its context is done.
+type guard struct {
+	quit chan struct{}
+	why  chan int
+}
+
+// watchdog starts a guard; stop it when the process is gone.
+func watchdog(ctx context.Context, proc Process, wall time.Duration) *guard {
+	g := &guard{quit: make(chan struct{}), why: make(chan int, 1)}
+	go func() { g.why <- g.watch(ctx, proc, wall) }()
+	return g
+}
+
+func (g *guard) watch(ctx context.Context, proc Process, wall time.Duration) int {
+	var timeout <-chan time.Time
+	if wall > 0 {
+		t := time.NewTimer(wall)
+		defer t.Stop()
+		timeout = t.C
+	}
+	why := whyNot
+	select {
+	case <-g.quit:
+		return whyNot
+	case <-timeout:
+		why = whyTimeout
+	case <-ctx.Done():
+		why = whyCancelled
+	}
+	proc.Terminate()
+	grace := time.NewTimer(Grace)
+	defer grace.Stop()
+	select {
+	case <-g.quit:
+	case <-grace.C:
+		proc.Kill()
+		<-g.quit
+	}
+	return why
+}
+
+// stop ends the guard and returns the reason for which it acted.
+func (g *guard) stop() int {
+	close(g.quit)
+	return <-g.why
 }

@@ -1,0 +1,8 @@
+package native_test
+
+import (
+	"os"
+	"syscall"
+)
+
+func uid(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }

@@ -1,0 +1,173 @@
+package native
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-dev/bulkhead/event"
+	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/internal/jail"
+	"github.com/bulkhead-dev/bulkhead/internal/kernel/cgroup"
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
+	"github.com/bulkhead-dev/bulkhead/internal/spawn"
+)
+
+// process is a started command: the first process of its pid namespace, and
+// with it every other one.
+type process struct {
+	plan   *plan
+	pid    int
+	pidfd  int
+	status *os.File
+	group  *cgroup.Group
+}
+
+var _ sandbox.Process = (*process)(nil)
+
+// Start runs the command once. See sandbox.Plan.
+func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, error) {
+	group, err := pl.group()
+	if err != nil {
+		return nil, err
+	}
+	statusR, statusW, err := os.Pipe()
+	if err != nil {
+		group.Close()
+		return nil, fault.Newf(fault.Unavailable, "status pipe: %w", err)
+	}
+	defer statusW.Close()
+
+	params := jail.Params{Status: int(statusW.Fd())}
+	params.Stdin, params.Stdout, params.Stderr = int(stdio[0].Fd()), int(stdio[1].Fd()), int(stdio[2].Fd())
+	for _, f := range pl.maps {
+		params.Maps = append(params.Maps, int(f.Fd()))
+	}
+	for _, f := range group.TaskFiles() {
+		params.Groups = append(params.Groups, int(f.Fd()))
+	}
+	if len(params.Groups) != pl.spec.Groups {
+		statusR.Close()
+		group.Close()
+		return nil, fault.Newf(fault.Unavailable, "%s: the host's controllers changed between plan and start", jail.StepCgroup)
+	}
+	pid, pidfd, err := pl.layer.launcher.Start(pl.program, params.List(&pl.spec), group.DirFD())
+	if err != nil {
+		statusR.Close()
+		group.Close()
+		return nil, startError(err)
+	}
+	return &process{plan: pl, pid: pid, pidfd: pidfd, status: statusR, group: group}, nil
+}
+
+// group makes the sandbox's cgroups.
+func (pl *plan) group() (*cgroup.Group, error) {
+	var id [8]byte
+	_, _ = rand.Read(id[:])
+	g, err := pl.groups.New(hex.EncodeToString(id[:]), cgroup.Limits{
+		Memory: int64(pl.limits.Memory),
+		Pids:   int64(pl.limits.PIDs),
+		CPUs:   pl.limits.CPUs,
+	})
+	if err != nil {
+		return nil, fault.Newf(fault.Unavailable, "%s: %w", jail.StepCgroup, err)
+	}
+	return g, nil
+}
+
+// startError names the step at which a start failed.
+func startError(err error) error {
+	var step *spawn.StepError
+	if !errors.As(err, &step) {
+		return fault.Newf(fault.Internal, "start sandbox: %w", err)
+	}
+	return fault.Newf(fault.Unsupported, "start sandbox: %w", err).
+		WithHint("run 'bulkhead doctor' to see what this host lacks for the step %q", step.Step)
+}
+
+// PID is the first process's id on the host.
+func (p *process) PID() int { return p.pid }
+
+// Terminate asks every process inside to stop: the first process passes the
+// signal on.
+func (p *process) Terminate() { _ = unix.PidfdSendSignal(p.pidfd, unix.SIGTERM, nil, 0) }
+
+// Kill ends the first process, and the kernel then ends all the others before
+// Wait returns.
+func (p *process) Kill() { _ = unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0) }
+
+// Wait blocks until the tree is gone.
+func (p *process) Wait() (sandbox.Exit, error) {
+	defer p.group.Close()
+	defer unix.Close(p.pidfd)
+	defer p.status.Close()
+	for {
+		err := unix.Waitid(unix.P_PIDFD, p.pidfd, nil, unix.WEXITED, nil)
+		if err == nil {
+			break
+		}
+		if err != unix.EINTR {
+			return sandbox.Exit{}, fault.Newf(fault.Internal, "wait for sandbox: %w", err)
+		}
+	}
+	exit := p.exit()
+	p.count(&exit)
+	return exit, nil
+}
+
+// exit reads how the command ended from the status pipe, which only the first
+// process ever held. Without a message the first process was killed itself.
+func (p *process) exit() sandbox.Exit {
+	var msg [8]byte
+	if n, err := p.status.Read(msg[:]); err != nil || n != len(msg) {
+		return sandbox.Exit{Code: -1, Signal: int(unix.SIGKILL)}
+	}
+	kind, value := binary.LittleEndian.Uint32(msg[:]), binary.LittleEndian.Uint32(msg[4:])
+	if kind == 1 {
+		if unix.Errno(value) == unix.ENOENT {
+			return sandbox.Exit{Code: 127}
+		}
+		return sandbox.Exit{Code: 126}
+	}
+	ws := unix.WaitStatus(value)
+	if ws.Signaled() {
+		return sandbox.Exit{Code: -1, Signal: int(ws.Signal())}
+	}
+	return sandbox.Exit{Code: ws.ExitStatus()}
+}
+
+// count asks the kernel's own counters what was refused.
+func (p *process) count(exit *sandbox.Exit) {
+	events, err := p.group.Events()
+	if err != nil {
+		return
+	}
+	l := p.plan.limits
+	if events.OOMKills > 0 {
+		exit.Denials = append(exit.Denials, event.Denial{
+			Operation: "allocate memory", Object: fmt.Sprintf("more than %d MiB", l.Memory>>20), Step: jail.StepCgroup + " memory",
+			Grant: "--memory", Source: "kernel counter", Count: int(events.OOMKills),
+		})
+		if exit.Signal == int(unix.SIGKILL) || exit.Code == 128+int(unix.SIGKILL) {
+			exit.Limit = "memory"
+		}
+	}
+	if events.PidsMax > 0 {
+		exit.Denials = append(exit.Denials, event.Denial{
+			Operation: "fork", Object: fmt.Sprintf("more than %d processes", l.PIDs), Step: jail.StepCgroup + " pids",
+			Grant: "limits.pids", Source: "kernel counter", Count: int(events.PidsMax),
+		})
+	}
+	switch unix.Signal(exit.Signal) {
+	case unix.SIGSYS:
+		exit.Denials = append(exit.Denials, event.Denial{Operation: "system call", Object: "outside the profile", Step: jail.StepSeccomp, Grant: "syscalls: default", Source: "exit status", Count: 1})
+	case unix.SIGXFSZ:
+		exit.Limit = "file_size"
+	}
+}
