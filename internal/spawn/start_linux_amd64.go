@@ -11,9 +11,12 @@ import (
 
 // cloneArgs is struct clone_args of clone3(2), Linux 5.7.
 type cloneArgs struct {
-	flags, pidfd, childTID, parentTID, exitSignal uint64
-	stack, stackSize, tls, setTID, setTIDSize     uint64
-	cgroup                                        uint64
+	flags, pidfd     uint64
+	_                [2]uint64 // child_tid, parent_tid
+	exitSignal       uint64
+	stack, stackSize uint64
+	_                [3]uint64 // tls, set_tid, set_tid_size
+	cgroup           uint64
 }
 
 // cloneRun clones a child that walks the table; see clone_linux_amd64.s.
