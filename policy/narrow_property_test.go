@@ -163,7 +163,7 @@ func lost(request, got Policy) bool {
 
 func TestNarrow_neverWidens(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 20_000 {
+	for range 8_000 {
 		checkNarrow(t, somePolicy(r.IntN), somePolicy(r.IntN))
 	}
 }

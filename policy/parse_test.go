@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,17 @@ func TestParse_boundsTheNumberOfProblems(t *testing.T) {
 	}
 	if got, want := ps[maxProblems].Reason, "4901 more problems"; got != want {
 		t.Errorf("the last problem = %q, want %q", got, want)
+	}
+}
+
+func TestParse_countsTheProblemsOfAHugeText(t *testing.T) {
+	var b strings.Builder
+	for i := range 50_000 {
+		fmt.Fprintf(&b, "k%d: 1\n", i)
+	}
+	_, err := Parse("", []byte(b.String()))
+	if err == nil || !strings.HasSuffix(err.Error(), "\n49900 more problems") {
+		t.Errorf("Parse does not end with the number of the other problems: %.80v", err)
 	}
 }
 

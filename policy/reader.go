@@ -10,8 +10,10 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 )
 
-// maxProblems bounds how many problems one text is told about.
-const maxProblems = 100
+const (
+	maxProblems = 100  // told about one text
+	maxKept     = 1000 // gathered before they are put in order
+)
 
 // value is a part of the document and where it stands.
 type value struct {
@@ -22,6 +24,7 @@ type value struct {
 // reader gathers every problem of one document.
 type reader struct {
 	problems fault.Problems
+	more     int                   // problems beyond maxKept
 	broken   map[string]bool       // pointers that have a problem
 	places   map[string]*yaml.Node // where each value stands
 }
@@ -43,6 +46,15 @@ func (r *reader) add(p fault.Problem) {
 		return
 	}
 	r.broken[p.Pointer] = true
+	r.keep(p)
+}
+
+// keep keeps a problem, or only counts it when there are too many.
+func (r *reader) keep(p fault.Problem) {
+	if len(r.problems) == maxKept {
+		r.more++
+		return
+	}
 	r.problems = append(r.problems, p)
 }
 
@@ -92,11 +104,15 @@ func (r *reader) repeat(key value, first int) {
 	bad := &flaw{fmt.Sprintf("the key is written twice, first on line %d", first), "keep one"}
 	p := bad.at(key.pointer)
 	p.Line, p.Column = key.node.Line, key.node.Column
-	r.problems = append(r.problems, p)
+	r.keep(p)
 }
 
 // unknown reports a key that is not in the table, with the nearest that is.
 func (r *reader) unknown(key value, name string, known []string) {
+	if len(r.problems) == maxKept {
+		r.more++ // the search for the nearest key costs too much for so many
+		return
+	}
 	bad := &flaw{reason: "unknown key " + quote(name), fix: "known here: " + strings.Join(known, ", ")}
 	if near := fault.Nearest(clip(name), known); near != "" {
 		bad.fix = fmt.Sprintf("did you mean %q?", near)
@@ -132,7 +148,7 @@ func (r *reader) finish(file string) fault.Problems {
 		return ps[i].Column < ps[j].Column
 	})
 	if more := len(ps) - maxProblems; more > 0 {
-		ps = append(ps[:maxProblems:maxProblems], fault.Problem{Reason: fmt.Sprintf("%d more problems", more)})
+		ps = append(ps[:maxProblems:maxProblems], fault.Problem{Reason: fmt.Sprintf("%d more problems", more+r.more)})
 	}
 	for i := range ps {
 		ps[i].File = file
