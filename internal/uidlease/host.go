@@ -3,10 +3,13 @@
 package uidlease
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 )
@@ -95,7 +98,10 @@ func inUse(proc string, uid int) bool {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(proc, e.Name(), "status"))
-		if err == nil && hasID(string(text), strconv.Itoa(uid)) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue
+		}
+		if err != nil || hasID(string(text), strconv.Itoa(uid)) {
 			return true
 		}
 	}

@@ -37,8 +37,9 @@ const strictAllowed = `
 	read write writev pread64 close fstat newfstatat lseek
 	mmap mprotect munmap brk madvise
 	rt_sigaction rt_sigprocmask rt_sigreturn rt_sigsuspend sigaltstack
-	access dup dup2 pipe2 getdents64 readlink getcwd chdir umask
-	getpid getppid gettid getuid geteuid getgid getegid getpgrp getpgid
+	access dup dup2 pipe2 getdents64 readlink getcwd chdir fchdir umask
+	statfs fstatfs fadvise64
+	getpid getppid gettid getuid geteuid getgid getegid getgroups getpgrp getpgid
 	vfork execve exit exit_group wait4 kill tgkill restart_syscall
 	futex arch_prctl set_tid_address set_robust_list rseq
 	prlimit64 getrandom uname nanosleep clock_gettime clock_nanosleep
@@ -49,19 +50,22 @@ const strictAllowed = `
 	stat lstat fork pipe
 `
 
-// strictProbed are calls that the C library and Go try first and replace by an
-// older one.
+// strictProbed are calls that the C library, Go and the core utilities try
+// first and replace by an older one, or do without.
 const strictProbed = `
 	clone3 openat2 statx faccessat2 close_range
 	memfd_create memfd_secret mremap sysinfo
+	copy_file_range getxattr lgetxattr fgetxattr
 `
 
 // noServices answers the C library, which asks for a name service over a local
-// socket whenever a program prints a user's name. Every other socket kills.
+// socket whenever a program prints a user's name, and bash, which asks whether
+// its input is a socket. Every other socket kills.
 func noServices() []Rule {
 	return []Rule{
 		when("socket", Errno(unix.EAFNOSUPPORT), Is(0, unix.AF_UNIX)),
 		when("socket", KillProcess),
+		when("getpeername", Errno(unix.ENOTSOCK)),
 	}
 }
 
