@@ -140,11 +140,13 @@ func (c *checker) nodes() map[event.NodeID]*Node {
 			at = fmt.Sprintf("/nodes/%d", i)
 		}
 		c.node(at, n)
-		if first, ok := known[n.ID]; ok && n.ID != "" {
+		first, taken := known[n.ID]
+		switch {
+		case taken:
 			c.add(at+"/id", fmt.Sprintf("id %s is already that of %s", tree.Quote(string(n.ID)), first.Pointer), "give each node an id of its own")
-			continue
+		case n.ID != "":
+			known[n.ID] = n
 		}
-		known[n.ID] = n
 	}
 	return known
 }
@@ -249,21 +251,31 @@ func (c *checker) initialInputs(nodes map[event.NodeID]*Node) {
 
 // reachable looks for nodes that no message can come to along edges. In a
 // foreign manifest that is only strange: its workers often address nodes
-// directly.
+// directly. A name that leads nowhere is a problem already, and what would be
+// reached through it cannot be said.
 func (c *checker) reachable(nodes map[event.NodeID]*Node) {
-	reached := c.graph.reached()
-	if len(reached) == 0 {
+	if c.dangling(nodes) {
 		return
 	}
+	reached := c.graph.reached()
 	say, fix := c.add, "add an edge to it or make it an entrypoint"
 	if c.graph.Dialect != Native {
 		say, fix = c.warn, "it runs only if a worker addresses it directly"
 	}
-	for i, n := range c.graph.Nodes {
-		if n.ID != "" && nodes[n.ID] == &c.graph.Nodes[i] && !reached[n.ID] {
+	for i := range c.graph.Nodes {
+		n := &c.graph.Nodes[i]
+		if nodes[n.ID] == n && !reached[n.ID] {
 			say(n.Pointer, fmt.Sprintf("no message can reach node %s", tree.Quote(string(n.ID))), fix)
 		}
 	}
+}
+
+// dangling reports whether there is no entrypoint, or an entrypoint or an edge
+// names a node that does not exist.
+func (c *checker) dangling(nodes map[event.NodeID]*Node) bool {
+	unknown := func(id event.NodeID) bool { return nodes[id] == nil }
+	return len(c.graph.Entrypoints) == 0 || slices.ContainsFunc(c.graph.Entrypoints, unknown) ||
+		slices.ContainsFunc(c.graph.Edges, func(e Edge) bool { return unknown(e.From) || unknown(e.To) })
 }
 
 // reached is every node that a message can come to along edges.
@@ -276,7 +288,7 @@ func (g *Graph) reached() map[event.NodeID]bool {
 	for queue := slices.Clone(g.Entrypoints); len(queue) > 0; {
 		id := queue[0]
 		queue = queue[1:]
-		if id == "" || reached[id] {
+		if reached[id] {
 			continue
 		}
 		reached[id] = true

@@ -28,7 +28,7 @@ type fields = map[string]func(*tree.Node)
 
 // decode reads a manifest of our dialect.
 func decode(file string, root *tree.Node) parsed {
-	d := decoder{Reader: tree.Reader{File: file}, graph: Graph{Dialect: Native}}
+	d := decoder{Reader: tree.Reader{File: file, Homes: keyHomes}, graph: Graph{Dialect: Native}}
 	d.manifest(root)
 	return parsed{graph: d.graph, problems: d.Problems()}
 }
@@ -170,9 +170,24 @@ func (d *decoder) config(node *Node, n *tree.Node) {
 // part reads a config of which n may not be given.
 func (d *decoder) part(n *tree.Node, kind NodeKind, known fields) {
 	if n != nil {
-		d.Fields(n, "the config of an "+string(kind), known)
+		d.Fields(n, "the config of "+kinds[kind], known)
 	}
 }
+
+// kinds are the kinds of nodes with their articles.
+var kinds = map[NodeKind]string{Router: "a router", Executor: "an executor", Aggregator: "an aggregator"}
+
+// keyHomes says of each key of a config to which kind of node it belongs.
+var keyHomes = func() map[string]string {
+	all := map[string]string{"emit_type": "it belongs in the config of a router"}
+	for key := range (&decoder{}).aggregator(nil) {
+		all[key] = "it belongs in the config of an aggregator"
+	}
+	for key := range (&decoder{}).executor(&Node{}) {
+		all[key] = "it belongs in the config of an executor"
+	}
+	return all
+}()
 
 func (d *decoder) aggregator(a *AggregatorConfig) fields {
 	return fields{

@@ -197,6 +197,9 @@ func kindOf(mode fs.FileMode) string {
 			return k.name
 		}
 	}
+	if mode.IsRegular() {
+		return "a file"
+	}
 	return "a special file"
 }
 

@@ -18,7 +18,9 @@ const maxProblems = 200
 // Its methods accept a nil node, which stands for a value that is not given:
 // they leave the target as it is. The zero Reader is ready.
 type Reader struct {
-	File     string // for the problems
+	File  string            // for the problems
+	Homes map[string]string // where a key belongs that stands where it is unknown: "it belongs in …"
+
 	problems fault.Problems
 	left     int // problems that were too many to keep
 }
@@ -59,8 +61,16 @@ func (r *Reader) Fields(n *Node, what string, fields map[string]func(*Node)) {
 			read(m.Value)
 			continue
 		}
-		r.Add(m.At, fmt.Sprintf("unknown key %s in %s", Quote(m.Key), what), Hint(m.Key, fields))
+		r.Add(m.At, fmt.Sprintf("unknown key %s in %s", Quote(m.Key), what), r.fix(m.Key, fields))
 	}
+}
+
+// fix says where an unknown key belongs, or what was meant.
+func (r *Reader) fix(key string, fields map[string]func(*Node)) string {
+	if home := r.Homes[key]; home != "" {
+		return home
+	}
+	return Hint(key, fields)
 }
 
 // Hint names the key that was meant, or all keys when they are few.
