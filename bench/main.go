@@ -36,6 +36,8 @@ type options struct {
 }
 
 func main() {
+	becomeLauncher()
+
 	o := options{}
 	flag.IntVar(&o.n, "n", 300, "samples of each variant")
 	flag.StringVar(&o.cli, "cli", "bin/bulkhead", "the bulkhead binary")

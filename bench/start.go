@@ -11,12 +11,7 @@ import (
 // benchStart compares ways to start /bin/true and to wait for its end.
 func benchStart(w io.Writer, o options) error {
 	variants := []variant{{"fork and exec, bare", command("/bin/true")}}
-	inLibrary, done, err := library()
-	if err != nil {
-		return err
-	}
-	defer done()
-	variants = append(variants, inLibrary...)
+	variants = append(variants, inLibrary(o)...)
 	variants = append(variants,
 		variant{"bulkhead exec, the CLI", command(o.cli, "exec", "--", "/bin/true")},
 		variant{"unshare, same namespaces", command(unshareArgs()...)},
