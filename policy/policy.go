@@ -9,6 +9,10 @@ import "time"
 
 // Policy is what a sandbox may touch. Every field's zero value is the
 // narrowest: nothing granted, default limits.
+//
+// Text from outside comes in through Parse, ParseAt or UnmarshalYAML, which are
+// strict. encoding/json is for policies that Bulkhead itself has stored: it
+// restores them exactly, but does not refuse every unknown key.
 type Policy struct {
 	Layer        Layer      `json:"layer,omitempty"` // empty: native
 	Filesystem   Filesystem `json:"filesystem,omitzero"`

@@ -1,4 +1,4 @@
-// Genschema writes the JSON Schema of policies to a file.
+// Command genschema writes the JSON Schema of policies to a file.
 package main
 
 import (
