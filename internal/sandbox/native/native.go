@@ -9,6 +9,7 @@ package native
 import (
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/bulkhead-dev/bulkhead/internal/jail/reexec"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
@@ -46,6 +47,7 @@ type Layer struct {
 	launcher Launcher
 	name     string // of the launcher
 	users    users
+	facts    func() *facts
 }
 
 var _ sandbox.Layer = (*Layer)(nil)
@@ -61,6 +63,7 @@ func New(opt Options) *Layer {
 	} else {
 		l.launcher = new(spawn.Launcher)
 	}
+	l.facts = sync.OnceValue(l.readFacts)
 	l.users.dir = opt.LeaseDir
 	if l.users.dir == "" {
 		l.users.dir = "/run/bulkhead-uids"

@@ -115,7 +115,8 @@ func (pl *plan) identity() error {
 // files lays out the private root.
 func (pl *plan) files(grants []grant) error {
 	s := &pl.spec
-	system(s)
+	facts := pl.layer.facts()
+	s.Binds, s.Links = slices.Clone(facts.binds), slices.Clone(facts.links)
 	s.Devices, s.Masks, s.ReadOnly = devices, masks, []string{"/proc/sys"}
 	scratch := int64(pl.limits.Scratch)
 	s.Tmpfs = []jail.Tmpfs{
@@ -158,38 +159,6 @@ func access(write bool) string {
 		return "read and write"
 	}
 	return "read"
-}
-
-// system shows the host's programs and libraries.
-func system(s *jail.Spec) {
-	for _, dir := range systemRoots {
-		info, err := os.Lstat(dir)
-		if err != nil {
-			continue
-		}
-		if info.Mode()&os.ModeSymlink != 0 {
-			if target, err := os.Readlink(dir); err == nil {
-				s.Links = append(s.Links, jail.Link{Path: dir, Target: target})
-			}
-			continue
-		}
-		s.Binds = append(s.Binds, jail.Bind{Source: dir, Target: dir, Folder: true})
-	}
-	for _, file := range systemFiles {
-		real, err := filepath.EvalSymlinks(file)
-		if err != nil {
-			continue
-		}
-		info, err := os.Stat(real)
-		if err != nil || !(info.IsDir() || info.Mode().IsRegular()) {
-			continue
-		}
-		if within(real, "/usr") {
-			s.Links = append(s.Links, jail.Link{Path: file, Target: real})
-			continue
-		}
-		s.Binds = append(s.Binds, jail.Bind{Source: real, Target: file, Folder: info.IsDir()})
-	}
 }
 
 // identityFiles are the files of /etc that say who is who.
@@ -248,9 +217,13 @@ func (pl *plan) ownGrants() ([]grant, error) {
 // landlock ties rights to the folders of the private root: the second wall
 // around files.
 func (pl *plan) landlock() error {
-	abi, err := landlock.ABI()
-	if err != nil || abi == 0 || pl.layer.lacks("landlock") {
-		return pl.lacking(jail.StepLandlock, false, "this kernel has no Landlock (%v)", err)
+	facts := pl.layer.facts()
+	abi := facts.abi
+	switch {
+	case facts.abiErr != nil:
+		return pl.lacking(jail.StepLandlock, false, "%v", facts.abiErr)
+	case abi == 0:
+		return pl.lacking(jail.StepLandlock, false, "this kernel has no Landlock")
 	}
 	attr := landlock.RulesetAttr{FS: landlock.HandledFS(abi), Scoped: landlock.Scopes(abi)}
 	if pl.req.Policy.Syscalls == policy.Strict {
@@ -335,7 +308,8 @@ func compiled(f seccomp.Filter) ([]unix.SockFilter, error) {
 
 // cgroup checks that the limits which only a cgroup can enforce will hold.
 func (pl *plan) cgroup() error {
-	controllers := pl.detect()
+	facts := pl.layer.facts()
+	pl.groups = facts.groups
 	asked := pl.req.Policy.Limits
 	for _, c := range []struct {
 		name    string
@@ -347,7 +321,7 @@ func (pl *plan) cgroup() error {
 		{"pids", asked.PIDs > 0, fmt.Sprintf("%d processes and threads", pl.limits.PIDs), "RLIMIT_NPROC"},
 		{"cpu", asked.CPUs > 0, fmt.Sprintf("%.2f CPUs", pl.limits.CPUs), ""},
 	} {
-		have, name := controllers[c.name], jail.StepCgroup+" "+c.name
+		have, name := facts.controllers[c.name], jail.StepCgroup+" "+c.name
 		switch {
 		case c.name == "cpu" && !c.written:
 		case have.Usable:
@@ -364,25 +338,6 @@ func (pl *plan) cgroup() error {
 		}
 	}
 	return nil
-}
-
-// detect returns the controllers by name; none when the host has no cgroups.
-func (pl *plan) detect() map[string]cgroup.Controller {
-	found := map[string]cgroup.Controller{}
-	if !pl.layer.lacks("cgroup") {
-		if h, err := cgroup.Detect(); err == nil {
-			pl.groups = h
-			for _, c := range h.Controllers() {
-				found[c.Name] = c
-			}
-		}
-	}
-	for _, name := range []string{"memory", "pids", "cpu"} {
-		if _, ok := found[name]; !ok {
-			found[name] = cgroup.Controller{Name: name, Why: "this host has no cgroups"}
-		}
-	}
-	return found
 }
 
 // resources are the limits of each process.
