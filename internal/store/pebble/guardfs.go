@@ -1,0 +1,156 @@
+package pebble
+
+import (
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// guardFS passes everything that changes the disk through a guard.
+type guardFS struct {
+	vfs.FS
+	guard *guard
+}
+
+// vital says whether the database panics when a write to a file fails: its
+// log, its manifest, the markers that name them, and folders.
+func vital(name string) bool {
+	base := path.Base(name)
+	return strings.HasSuffix(base, ".log") || strings.HasPrefix(base, "MANIFEST") ||
+		strings.HasPrefix(base, "marker") || !strings.Contains(base, ".")
+}
+
+func (g guardFS) file(name string, open func() (vfs.File, error)) (vfs.File, error) {
+	var f vfs.File
+	err := g.guard.write(name, true, func() (err error) { f, err = open(); return })
+	if err != nil {
+		return nil, err
+	}
+	return &guardFile{File: f, name: name, guard: g.guard}, nil
+}
+
+// Create implements vfs.FS.
+func (g guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	return g.file(name, func() (vfs.File, error) { return g.FS.Create(name, c) })
+}
+
+// OpenReadWrite implements vfs.FS.
+func (g guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	return g.file(name, func() (vfs.File, error) { return g.FS.OpenReadWrite(name, c, opts...) })
+}
+
+// ReuseForWrite implements vfs.FS.
+func (g guardFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	return g.file(newname, func() (vfs.File, error) { return g.FS.ReuseForWrite(oldname, newname, c) })
+}
+
+// OpenDir implements vfs.FS.
+func (g guardFS) OpenDir(name string) (vfs.File, error) {
+	f, err := g.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return &guardFile{File: f, name: name, guard: g.guard}, nil
+}
+
+// Link implements vfs.FS.
+func (g guardFS) Link(oldname, newname string) error {
+	return g.guard.write(newname, true, func() error { return g.FS.Link(oldname, newname) })
+}
+
+// Rename implements vfs.FS.
+func (g guardFS) Rename(oldname, newname string) error {
+	return g.guard.write(newname, true, func() error { return g.FS.Rename(oldname, newname) })
+}
+
+// MkdirAll implements vfs.FS. Folders are their owner's only.
+func (g guardFS) MkdirAll(dir string, _ os.FileMode) error {
+	return g.guard.write(dir, true, func() error { return g.FS.MkdirAll(dir, 0o700) })
+}
+
+// Remove implements vfs.FS. The database copes with its failure.
+func (g guardFS) Remove(name string) error {
+	return g.guard.pass(func() error { return g.FS.Remove(name) })
+}
+
+// RemoveAll implements vfs.FS. The database copes with its failure.
+func (g guardFS) RemoveAll(name string) error {
+	return g.guard.pass(func() error { return g.FS.RemoveAll(name) })
+}
+
+// Lock implements vfs.FS. The guard can release it when the database does not.
+func (g guardFS) Lock(name string) (io.Closer, error) {
+	c, err := g.FS.Lock(name)
+	if err != nil {
+		return nil, err
+	}
+	g.guard.keepLock(c)
+	return lockCloser{g.guard}, nil
+}
+
+// Unwrap implements vfs.FS.
+func (g guardFS) Unwrap() vfs.FS { return g.FS }
+
+type lockCloser struct{ guard *guard }
+
+// Close implements io.Closer.
+func (l lockCloser) Close() error { return l.guard.releaseLock() }
+
+// guardFile is a file of a guardFS.
+type guardFile struct {
+	vfs.File
+	name  string
+	guard *guard
+}
+
+// Write implements vfs.File. A second try goes on where the first one stopped.
+func (f *guardFile) Write(p []byte) (int, error) {
+	done := 0
+	err := f.guard.write(f.name, true, func() error {
+		n, err := f.File.Write(p[done:])
+		done += n
+		return err
+	})
+	return done, err
+}
+
+// WriteAt implements vfs.File.
+func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
+	err = f.guard.write(f.name, true, func() error { n, err = f.File.WriteAt(p, off); return err })
+	return n, err
+}
+
+// Sync implements vfs.File. A failed sync is never tried again: the kernel
+// has forgotten what it could not write.
+func (f *guardFile) Sync() error {
+	f.guard.syncs.Add(1)
+	return f.guard.write(f.name, false, f.File.Sync)
+}
+
+// SyncData implements vfs.File.
+func (f *guardFile) SyncData() error {
+	f.guard.syncs.Add(1)
+	return f.guard.write(f.name, false, f.File.SyncData)
+}
+
+// SyncTo implements vfs.File.
+func (f *guardFile) SyncTo(length int64) (full bool, err error) {
+	err = f.guard.write(f.name, false, func() error { full, err = f.File.SyncTo(length); return err })
+	if full {
+		f.guard.syncs.Add(1)
+	}
+	return full, err
+}
+
+// Preallocate implements vfs.File. It is a wish: its failure is none.
+func (f *guardFile) Preallocate(offset, length int64) error {
+	return f.guard.pass(func() error { return f.File.Preallocate(offset, length) })
+}
+
+// Close implements vfs.File.
+func (f *guardFile) Close() error {
+	return f.guard.pass(f.File.Close)
+}
