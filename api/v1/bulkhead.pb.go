@@ -814,6 +814,7 @@ func (x *PauseJobRequest) GetKill() bool {
 type ResumeJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Env           map[string]string      `protobuf:"bytes,2,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // values of the job's pass_env names, taken from the caller; never stored
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -853,6 +854,13 @@ func (x *ResumeJobRequest) GetJobId() string {
 		return x.JobId
 	}
 	return ""
+}
+
+func (x *ResumeJobRequest) GetEnv() map[string]string {
+	if x != nil {
+		return x.Env
+	}
+	return nil
 }
 
 type GetInfoRequest struct {
@@ -985,22 +993,24 @@ func (x *Info) GetReadOnly() string {
 
 // Job is one run of a bundle.
 type Job struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Status        string                 `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"` // pending, running, paused, cancelling, completed, failed, cancelled
-	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
-	Submitted     string                 `protobuf:"bytes,5,opt,name=submitted,proto3" json:"submitted,omitempty"` // RFC 3339 with nanoseconds, UTC
-	Updated       string                 `protobuf:"bytes,6,opt,name=updated,proto3" json:"updated,omitempty"`
-	Version       float64                `protobuf:"fixed64,7,opt,name=version,proto3" json:"version,omitempty"` // sequence number of the last event
-	Epoch         float64                `protobuf:"fixed64,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	BundleDigest  string                 `protobuf:"bytes,9,opt,name=bundle_digest,json=bundleDigest,proto3" json:"bundle_digest,omitempty"`
-	Folder        string                 `protobuf:"bytes,10,opt,name=folder,proto3" json:"folder,omitempty"`
-	Nodes         []*NodeStatus          `protobuf:"bytes,11,rep,name=nodes,proto3" json:"nodes,omitempty"`
-	Pending       []string               `protobuf:"bytes,12,rep,name=pending,proto3" json:"pending,omitempty"` // what it waits for, in words
-	DurationMs    float64                `protobuf:"fixed64,13,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	JobId          string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Name           string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Status         string                 `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"` // pending, running, paused, cancelling, completed, failed, cancelled
+	Reason         string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Submitted      string                 `protobuf:"bytes,5,opt,name=submitted,proto3" json:"submitted,omitempty"` // RFC 3339 with nanoseconds, UTC
+	Updated        string                 `protobuf:"bytes,6,opt,name=updated,proto3" json:"updated,omitempty"`
+	Version        float64                `protobuf:"fixed64,7,opt,name=version,proto3" json:"version,omitempty"` // sequence number of the last event
+	Epoch          float64                `protobuf:"fixed64,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	BundleDigest   string                 `protobuf:"bytes,9,opt,name=bundle_digest,json=bundleDigest,proto3" json:"bundle_digest,omitempty"`
+	Folder         string                 `protobuf:"bytes,10,opt,name=folder,proto3" json:"folder,omitempty"`
+	Nodes          []*NodeStatus          `protobuf:"bytes,11,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Pending        []string               `protobuf:"bytes,12,rep,name=pending,proto3" json:"pending,omitempty"` // what it waits for, in words
+	DurationMs     float64                `protobuf:"fixed64,13,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
+	PassEnv        []string               `protobuf:"bytes,14,rep,name=pass_env,json=passEnv,proto3" json:"pass_env,omitempty"`                      // names that its workers get from the environment of who submits or resumes it
+	AttemptsFolder string                 `protobuf:"bytes,15,opt,name=attempts_folder,json=attemptsFolder,proto3" json:"attempts_folder,omitempty"` // on the holder's disk: <node>/<attempt>/ with work, logs and report
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
@@ -1122,6 +1132,20 @@ func (x *Job) GetDurationMs() float64 {
 		return x.DurationMs
 	}
 	return 0
+}
+
+func (x *Job) GetPassEnv() []string {
+	if x != nil {
+		return x.PassEnv
+	}
+	return nil
+}
+
+func (x *Job) GetAttemptsFolder() string {
+	if x != nil {
+		return x.AttemptsFolder
+	}
+	return ""
 }
 
 // NodeStatus is where one node of a job stands.
@@ -2628,9 +2652,13 @@ const file_api_v1_bulkhead_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"<\n" +
 	"\x0fPauseJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
-	"\x04kill\x18\x02 \x01(\bR\x04kill\")\n" +
+	"\x04kill\x18\x02 \x01(\bR\x04kill\"\x9b\x01\n" +
 	"\x10ResumeJobRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x10\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x128\n" +
+	"\x03env\x18\x02 \x03(\v2&.bulkhead.v1.ResumeJobRequest.EnvEntryR\x03env\x1a6\n" +
+	"\bEnvEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x10\n" +
 	"\x0eGetInfoRequest\"\xb3\x01\n" +
 	"\x04Info\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
@@ -2641,7 +2669,7 @@ const file_api_v1_bulkhead_proto_rawDesc = "" +
 	"durability\x12\x10\n" +
 	"\x03pid\x18\x05 \x01(\x05R\x03pid\x12\x14\n" +
 	"\x05bytes\x18\x06 \x01(\x01R\x05bytes\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\tR\breadOnly\"\xef\x02\n" +
+	"\tread_only\x18\a \x01(\tR\breadOnly\"\xb3\x03\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -2657,7 +2685,9 @@ const file_api_v1_bulkhead_proto_rawDesc = "" +
 	"\x05nodes\x18\v \x03(\v2\x17.bulkhead.v1.NodeStatusR\x05nodes\x12\x18\n" +
 	"\apending\x18\f \x03(\tR\apending\x12\x1f\n" +
 	"\vduration_ms\x18\r \x01(\x01R\n" +
-	"durationMs\"\x87\x02\n" +
+	"durationMs\x12\x19\n" +
+	"\bpass_env\x18\x0e \x03(\tR\apassEnv\x12'\n" +
+	"\x0fattempts_folder\x18\x0f \x01(\tR\x0eattemptsFolder\"\x87\x02\n" +
 	"\n" +
 	"NodeStatus\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
@@ -2811,7 +2841,7 @@ func file_api_v1_bulkhead_proto_rawDescGZIP() []byte {
 	return file_api_v1_bulkhead_proto_rawDescData
 }
 
-var file_api_v1_bulkhead_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_api_v1_bulkhead_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_api_v1_bulkhead_proto_goTypes = []any{
 	(*Grants)(nil),             // 0: bulkhead.v1.Grants
 	(*SubmitJobRequest)(nil),   // 1: bulkhead.v1.SubmitJobRequest
@@ -2848,55 +2878,57 @@ var file_api_v1_bulkhead_proto_goTypes = []any{
 	(*Error)(nil),              // 32: bulkhead.v1.Error
 	(*VersionInfo)(nil),        // 33: bulkhead.v1.VersionInfo
 	nil,                        // 34: bulkhead.v1.Grants.EnvEntry
-	(*structpb.Struct)(nil),    // 35: google.protobuf.Struct
-	(*structpb.Value)(nil),     // 36: google.protobuf.Value
+	nil,                        // 35: bulkhead.v1.ResumeJobRequest.EnvEntry
+	(*structpb.Struct)(nil),    // 36: google.protobuf.Struct
+	(*structpb.Value)(nil),     // 37: google.protobuf.Value
 }
 var file_api_v1_bulkhead_proto_depIdxs = []int32{
 	34, // 0: bulkhead.v1.Grants.env:type_name -> bulkhead.v1.Grants.EnvEntry
-	35, // 1: bulkhead.v1.SubmitJobRequest.inputs:type_name -> google.protobuf.Struct
+	36, // 1: bulkhead.v1.SubmitJobRequest.inputs:type_name -> google.protobuf.Struct
 	0,  // 2: bulkhead.v1.SubmitJobRequest.grants:type_name -> bulkhead.v1.Grants
 	16, // 3: bulkhead.v1.ListJobsResponse.jobs:type_name -> bulkhead.v1.Job
 	6,  // 4: bulkhead.v1.ListJobsResponse.quarantined:type_name -> bulkhead.v1.Quarantined
-	17, // 5: bulkhead.v1.Job.nodes:type_name -> bulkhead.v1.NodeStatus
-	36, // 6: bulkhead.v1.JobResult.output:type_name -> google.protobuf.Value
-	21, // 7: bulkhead.v1.JobResult.reports:type_name -> bulkhead.v1.Report
-	36, // 8: bulkhead.v1.Event.data:type_name -> google.protobuf.Value
-	20, // 9: bulkhead.v1.Event.blob:type_name -> bulkhead.v1.BlobRef
-	22, // 10: bulkhead.v1.Report.steps:type_name -> bulkhead.v1.Step
-	23, // 11: bulkhead.v1.Report.denials:type_name -> bulkhead.v1.Denial
-	21, // 12: bulkhead.v1.ExecResult.report:type_name -> bulkhead.v1.Report
-	23, // 13: bulkhead.v1.ExecResult.denials:type_name -> bulkhead.v1.Denial
-	26, // 14: bulkhead.v1.Doctor.capabilities:type_name -> bulkhead.v1.Capability
-	28, // 15: bulkhead.v1.Validation.problems:type_name -> bulkhead.v1.Problem
-	28, // 16: bulkhead.v1.Validation.warnings:type_name -> bulkhead.v1.Problem
-	30, // 17: bulkhead.v1.Review.lines:type_name -> bulkhead.v1.ReviewLine
-	22, // 18: bulkhead.v1.Explanation.steps:type_name -> bulkhead.v1.Step
-	28, // 19: bulkhead.v1.Error.problems:type_name -> bulkhead.v1.Problem
-	1,  // 20: bulkhead.v1.Bulkhead.SubmitJob:input_type -> bulkhead.v1.SubmitJobRequest
-	3,  // 21: bulkhead.v1.Bulkhead.GetJob:input_type -> bulkhead.v1.GetJobRequest
-	4,  // 22: bulkhead.v1.Bulkhead.ListJobs:input_type -> bulkhead.v1.ListJobsRequest
-	7,  // 23: bulkhead.v1.Bulkhead.WatchEvents:input_type -> bulkhead.v1.WatchEventsRequest
-	8,  // 24: bulkhead.v1.Bulkhead.GetLogs:input_type -> bulkhead.v1.GetLogsRequest
-	10, // 25: bulkhead.v1.Bulkhead.GetResult:input_type -> bulkhead.v1.GetResultRequest
-	11, // 26: bulkhead.v1.Bulkhead.CancelJob:input_type -> bulkhead.v1.CancelJobRequest
-	12, // 27: bulkhead.v1.Bulkhead.PauseJob:input_type -> bulkhead.v1.PauseJobRequest
-	13, // 28: bulkhead.v1.Bulkhead.ResumeJob:input_type -> bulkhead.v1.ResumeJobRequest
-	14, // 29: bulkhead.v1.Bulkhead.GetInfo:input_type -> bulkhead.v1.GetInfoRequest
-	2,  // 30: bulkhead.v1.Bulkhead.SubmitJob:output_type -> bulkhead.v1.SubmitJobResponse
-	16, // 31: bulkhead.v1.Bulkhead.GetJob:output_type -> bulkhead.v1.Job
-	5,  // 32: bulkhead.v1.Bulkhead.ListJobs:output_type -> bulkhead.v1.ListJobsResponse
-	19, // 33: bulkhead.v1.Bulkhead.WatchEvents:output_type -> bulkhead.v1.Event
-	9,  // 34: bulkhead.v1.Bulkhead.GetLogs:output_type -> bulkhead.v1.LogChunk
-	18, // 35: bulkhead.v1.Bulkhead.GetResult:output_type -> bulkhead.v1.JobResult
-	16, // 36: bulkhead.v1.Bulkhead.CancelJob:output_type -> bulkhead.v1.Job
-	16, // 37: bulkhead.v1.Bulkhead.PauseJob:output_type -> bulkhead.v1.Job
-	16, // 38: bulkhead.v1.Bulkhead.ResumeJob:output_type -> bulkhead.v1.Job
-	15, // 39: bulkhead.v1.Bulkhead.GetInfo:output_type -> bulkhead.v1.Info
-	30, // [30:40] is the sub-list for method output_type
-	20, // [20:30] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	35, // 5: bulkhead.v1.ResumeJobRequest.env:type_name -> bulkhead.v1.ResumeJobRequest.EnvEntry
+	17, // 6: bulkhead.v1.Job.nodes:type_name -> bulkhead.v1.NodeStatus
+	37, // 7: bulkhead.v1.JobResult.output:type_name -> google.protobuf.Value
+	21, // 8: bulkhead.v1.JobResult.reports:type_name -> bulkhead.v1.Report
+	37, // 9: bulkhead.v1.Event.data:type_name -> google.protobuf.Value
+	20, // 10: bulkhead.v1.Event.blob:type_name -> bulkhead.v1.BlobRef
+	22, // 11: bulkhead.v1.Report.steps:type_name -> bulkhead.v1.Step
+	23, // 12: bulkhead.v1.Report.denials:type_name -> bulkhead.v1.Denial
+	21, // 13: bulkhead.v1.ExecResult.report:type_name -> bulkhead.v1.Report
+	23, // 14: bulkhead.v1.ExecResult.denials:type_name -> bulkhead.v1.Denial
+	26, // 15: bulkhead.v1.Doctor.capabilities:type_name -> bulkhead.v1.Capability
+	28, // 16: bulkhead.v1.Validation.problems:type_name -> bulkhead.v1.Problem
+	28, // 17: bulkhead.v1.Validation.warnings:type_name -> bulkhead.v1.Problem
+	30, // 18: bulkhead.v1.Review.lines:type_name -> bulkhead.v1.ReviewLine
+	22, // 19: bulkhead.v1.Explanation.steps:type_name -> bulkhead.v1.Step
+	28, // 20: bulkhead.v1.Error.problems:type_name -> bulkhead.v1.Problem
+	1,  // 21: bulkhead.v1.Bulkhead.SubmitJob:input_type -> bulkhead.v1.SubmitJobRequest
+	3,  // 22: bulkhead.v1.Bulkhead.GetJob:input_type -> bulkhead.v1.GetJobRequest
+	4,  // 23: bulkhead.v1.Bulkhead.ListJobs:input_type -> bulkhead.v1.ListJobsRequest
+	7,  // 24: bulkhead.v1.Bulkhead.WatchEvents:input_type -> bulkhead.v1.WatchEventsRequest
+	8,  // 25: bulkhead.v1.Bulkhead.GetLogs:input_type -> bulkhead.v1.GetLogsRequest
+	10, // 26: bulkhead.v1.Bulkhead.GetResult:input_type -> bulkhead.v1.GetResultRequest
+	11, // 27: bulkhead.v1.Bulkhead.CancelJob:input_type -> bulkhead.v1.CancelJobRequest
+	12, // 28: bulkhead.v1.Bulkhead.PauseJob:input_type -> bulkhead.v1.PauseJobRequest
+	13, // 29: bulkhead.v1.Bulkhead.ResumeJob:input_type -> bulkhead.v1.ResumeJobRequest
+	14, // 30: bulkhead.v1.Bulkhead.GetInfo:input_type -> bulkhead.v1.GetInfoRequest
+	2,  // 31: bulkhead.v1.Bulkhead.SubmitJob:output_type -> bulkhead.v1.SubmitJobResponse
+	16, // 32: bulkhead.v1.Bulkhead.GetJob:output_type -> bulkhead.v1.Job
+	5,  // 33: bulkhead.v1.Bulkhead.ListJobs:output_type -> bulkhead.v1.ListJobsResponse
+	19, // 34: bulkhead.v1.Bulkhead.WatchEvents:output_type -> bulkhead.v1.Event
+	9,  // 35: bulkhead.v1.Bulkhead.GetLogs:output_type -> bulkhead.v1.LogChunk
+	18, // 36: bulkhead.v1.Bulkhead.GetResult:output_type -> bulkhead.v1.JobResult
+	16, // 37: bulkhead.v1.Bulkhead.CancelJob:output_type -> bulkhead.v1.Job
+	16, // 38: bulkhead.v1.Bulkhead.PauseJob:output_type -> bulkhead.v1.Job
+	16, // 39: bulkhead.v1.Bulkhead.ResumeJob:output_type -> bulkhead.v1.Job
+	15, // 40: bulkhead.v1.Bulkhead.GetInfo:output_type -> bulkhead.v1.Info
+	31, // [31:41] is the sub-list for method output_type
+	21, // [21:31] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_api_v1_bulkhead_proto_init() }
@@ -2910,7 +2942,7 @@ func file_api_v1_bulkhead_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_v1_bulkhead_proto_rawDesc), len(file_api_v1_bulkhead_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
