@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/cobra"
+
+	apiv1 "github.com/bulkhead-dev/bulkhead/api/v1"
+	"github.com/bulkhead-dev/bulkhead/internal/daemon"
+	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/internal/server/wire"
+)
+
+// jobEvents prints a job's history.
+func (p program) jobEvents() *cobra.Command {
+	req := new(apiv1.WatchEventsRequest)
+	var after uint32
+	cmd := p.ofJob(&cobra.Command{
+		Use:   "events JOB",
+		Short: "Print the history of a job",
+		Long: `Print the history of a job, one event a line. With --follow it goes on until the
+job has ended. With --json each line is one object.`,
+		Example: `  bulkhead job events my-job-1f2e3d4c --follow
+  bulkhead job events my-job-1f2e3d4c --json | jq 'select(.kind == "policy.denied")'`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req.JobId, req.After = args[0], float64(after)
+			return p.events(cmd, req)
+		},
+	})
+	cmd.Flags().BoolVarP(&req.Follow, "follow", "f", false, "go on until the job has ended")
+	cmd.Flags().Uint32Var(&after, "after", 0, "begin after the event of this `NUMBER`")
+	return cmd
+}
+
+// events prints events from where the request says. When the holder leaves it
+// goes on with the next one, after the last event that was printed.
+func (p program) events(cmd *cobra.Command, req *apiv1.WatchEventsRequest) error {
+	ctx, _, stop := interruptible(cmd.Context())
+	defer stop()
+
+	for {
+		s, err := p.attach(cmd, daemon.Read)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		follow := req.GetFollow()
+		if s.Holder != nil {
+			req.Follow = false // nobody works on jobs: nothing would come
+		}
+		err = wire.FromConnect(p.printEvents(ctx, cmd, s, req))
+		req.Follow = follow
+		_ = s.Close()
+		if s.Holder == nil && follow && fault.KindOf(err) == fault.Unavailable && ctx.Err() == nil {
+			continue
+		}
+		return interrupted(ctx, err)
+	}
+}
+
+func (p program) printEvents(ctx context.Context, cmd *cobra.Command, s *daemon.Session, req *apiv1.WatchEventsRequest) error {
+	events, err := s.WatchEvents(ctx, connect.NewRequest(req))
+	if err != nil {
+		return err
+	}
+	return eachOf(events, func(e *apiv1.Event) error {
+		req.After = e.GetSeq()
+		if wantsJSON(cmd) {
+			return p.json(e)
+		}
+		return p.say("%s", eventLine(e))
+	})
+}
+
+// eventLine is one event for people.
+func eventLine(e *apiv1.Event) string {
+	line := fmt.Sprintf("%5.0f %s %s", e.GetSeq(), clock(e.GetTime()), e.GetKind())
+	if e.GetNode() != "" {
+		line += " " + e.GetNode()
+	}
+	if e.GetAttempt() > 0 {
+		line += fmt.Sprintf(" attempt %d", e.GetAttempt())
+	}
+	if e.GetName() != "" {
+		line += " " + e.GetName()
+	}
+	if e.GetReason() != "" {
+		line += ": " + e.GetReason()
+	}
+	return oneLine(line + eventData(e))
+}
+
+// showsData are the kinds whose data says what happened.
+var showsData = map[string]bool{"worker": true, "policy.denied": true}
+
+// maxData is how much of an event's data a line shows, in bytes.
+const maxData = 300
+
+func eventData(e *apiv1.Event) string {
+	if !showsData[e.GetKind()] || e.GetData() == nil {
+		return ""
+	}
+	data, err := wire.JSON(e.GetData())
+	if err != nil || string(data) == "null" {
+		return ""
+	}
+	text := string(data)
+	if len(text) > maxData {
+		text = strings.ToValidUTF8(text[:maxData], "") + "…"
+	}
+	return " " + text
+}
+
+// clock is the time of day of an API time, in the reader's zone.
+func clock(s string) string {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return s
+	}
+	return t.Local().Format("15:04:05.000")
+}

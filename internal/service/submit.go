@@ -1,0 +1,148 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bulkhead-dev/bulkhead/bundle"
+	"github.com/bulkhead-dev/bulkhead/event"
+	"github.com/bulkhead-dev/bulkhead/internal/engine"
+	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/policy"
+)
+
+// Submission is a bundle to be run as a job.
+type Submission struct {
+	Folder string                     // of the bundle; absolute
+	Inputs map[string]json.RawMessage // the operator's values
+	Grants Grants                     // what the operator allows
+	Env    map[string]string          // values of the granted pass_env names; kept in memory only
+}
+
+// Grants is what the operator allows a bundle beyond the defaults.
+type Grants struct {
+	Policy     *policy.Policy // the most that any node may have; nil: only what follows
+	Read       []string
+	Write      []string
+	PassEnv    []string
+	Memory     policy.Bytes  // of one attempt; 0: the default
+	Timeout    time.Duration // of one attempt; 0: none
+	TrustHost  bool
+	BestEffort bool
+}
+
+// passEnv are the names of variables that workers may get.
+func (g Grants) passEnv() []string {
+	names := slices.Clone(g.PassEnv)
+	if g.Policy != nil {
+		names = append(names, g.Policy.Env.Pass...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Submitted is a job that was accepted.
+type Submitted struct {
+	Job      event.JobID
+	Warnings fault.Problems // what in the bundle has no effect, and the like
+}
+
+// Submit checks a bundle and what it asks for, and starts a job. When it
+// returns without an error the job survives a crash.
+//
+// Errors: fault.Problems for a broken bundle or wrong inputs, fault.Denied,
+// naming nodes and flags, for what was not granted, fault.Unavailable while
+// this process is leaving.
+func (j *Jobs) Submit(ctx context.Context, s Submission) (Submitted, error) {
+	loaded, err := j.Load(s.Folder)
+	if err != nil {
+		return Submitted{}, err
+	}
+	defer loaded.Close()
+
+	graph, err := loaded.Graph.Expand(s.Inputs)
+	if err != nil {
+		return Submitted{}, err
+	}
+	if err := j.Admit(&graph, s.Grants); err != nil {
+		return Submitted{}, err
+	}
+
+	sub, err := submission(loaded, &graph, s.Grants)
+	if err != nil {
+		return Submitted{}, err
+	}
+	err = j.run(sub.JobID, func() error {
+		j.Secrets.Keep(sub.JobID, s.Env)
+		_, err := j.Engine.Submit(ctx, sub)
+		return err
+	})
+	return Submitted{Job: sub.JobID, Warnings: loaded.Warnings}, err
+}
+
+// submission is what the engine needs to know of a checked bundle.
+func submission(b *bundle.Bundle, g *bundle.Graph, grants Grants) (engine.Submission, error) {
+	raw, err := json.Marshal(grants)
+	if err != nil {
+		return engine.Submission{}, fault.Newf(fault.Internal, "write grants: %w", err)
+	}
+	digest, err := graphDigest(g)
+	if err != nil {
+		return engine.Submission{}, err
+	}
+	return engine.Submission{
+		JobID:        newJobID(g.Name),
+		Graph:        g,
+		GraphDigest:  digest,
+		BundleDigest: b.Digest,
+		Folder:       b.Root,
+		Grants:       raw,
+	}, nil
+}
+
+// graphDigest names a graph by its content: nodes and values together, so two
+// runs of one bundle with other inputs are two graphs.
+func graphDigest(g *bundle.Graph) (string, error) {
+	raw, err := json.Marshal(g)
+	if err != nil {
+		return "", fault.Newf(fault.Internal, "write graph: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// maxName is how much of a job's name its id shows.
+const maxName = 40
+
+// newJobID is a readable id that nobody else has: the name, and eight digits
+// from the system's random source.
+func newJobID(name string) event.JobID {
+	var tail [4]byte
+	_, _ = rand.Read(tail[:]) // never fails; see crypto/rand
+	return event.JobID(slug(name) + "-" + hex.EncodeToString(tail[:]))
+}
+
+// slug keeps what may stand in an id.
+func slug(name string) string {
+	letters := func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}
+	words := strings.FieldsFunc(strings.Map(letters, strings.ToLower(name)), func(r rune) bool { return r == '-' })
+	out := strings.Join(words, "-")
+	if len(out) > maxName {
+		out = strings.TrimRight(out[:maxName], "-")
+	}
+	if out == "" {
+		return "job"
+	}
+	return out
+}
