@@ -11,8 +11,3 @@ type Launcher struct{}
 func (l *Launcher) Start(*Program, []int, int) (pid, pidfd int, err error) {
 	return 0, -1, fault.New(fault.Unsupported, "the fast launcher has not been ported to this architecture; use the re-exec launcher")
 }
-
-// InitELF answers fault.Unsupported on this architecture.
-func InitELF() ([]byte, error) {
-	return nil, fault.New(fault.Unsupported, "the sandbox's first process has not been ported to this architecture")
-}

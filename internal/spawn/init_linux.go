@@ -1,13 +1,19 @@
+//go:build linux && (amd64 || arm64)
+
 package spawn
 
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"unsafe"
 )
 
 // initRange returns the addresses of the first process's code in this binary.
 func initRange() (start, end uintptr)
+
+// machines are the ELF machine numbers: elf(5).
+var machines = map[string]uint16{"amd64": 62, "arm64": 183}
 
 const (
 	initBase   = 0x400000
@@ -24,8 +30,7 @@ func InitELF() ([]byte, error) {
 	}
 	text := *(**byte)(unsafe.Pointer(&start)) // an address in this binary's text, which never moves
 	code := unsafe.Slice(text, end-start)
-	const machineAMD64 = 62
-	return elf(machineAMD64, code), nil
+	return elf(machines[runtime.GOARCH], code), nil
 }
 
 // elf wraps position-independent code into a static executable, see elf(5).
@@ -61,5 +66,5 @@ func segment(b []byte, kind, flags uint32, addr, size uint64) []byte {
 	b = le.AppendUint64(b, addr)
 	b = le.AppendUint64(b, size)
 	b = le.AppendUint64(b, size)
-	return le.AppendUint64(b, 0x1000)
+	return le.AppendUint64(b, 0x10000) // the largest page of both architectures
 }
