@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/bulkhead-dev/bulkhead/bundle/internal/tree"
+	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/policy"
 )
 
 // The bounds of an executor's settings.
@@ -21,11 +24,8 @@ const (
 	maxExternal = 256                       // bytes of one declared call
 )
 
-var (
-	envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	// imageForm is an OCI reference: name, tag, digest.
-	imageForm = regexp.MustCompile(`^[a-z0-9]+([._:/-]+[A-Za-z0-9]+)*(@sha256:[0-9a-f]{64})?$`)
-)
+// imageForm is an OCI reference: name, tag, digest.
+var imageForm = regexp.MustCompile(`^[a-z0-9]+([._:/-]+[A-Za-z0-9]+)*(@sha256:[0-9a-f]{64})?$`)
 
 // laterRunners are words that a later version will take.
 var laterRunners = []string{"wasm", "gvisor", "microvm"}
@@ -211,25 +211,16 @@ func (u Upload) TargetPath() string {
 	return path.Clean(u.Target)
 }
 
+// env checks the variables as the policy checks its own: they end up there.
 func (c *checker) env(at string, e *ExecutorConfig) {
-	for _, name := range slices.Sorted(maps.Keys(e.Env)) {
-		c.envName(at+"/env/"+tree.Escape(name), name)
-		if strings.ContainsRune(e.Env[name], 0) {
-			c.add(at+"/env/"+tree.Escape(name), "contains a NUL byte, which no variable can hold", "")
-		}
+	err := policy.Policy{Env: policy.Env{Set: e.Env, Pass: e.PassEnv}}.Validate()
+	var problems fault.Problems
+	if !errors.As(err, &problems) {
+		return
 	}
-	for i, name := range e.PassEnv {
-		each := fmt.Sprintf("%s/pass_env/%d", at, i)
-		c.envName(each, name)
-		if _, ok := e.Env[name]; ok && c.graph.Dialect == Native {
-			c.add(each, fmt.Sprintf("%s is in env and in pass_env", tree.Quote(name)), "keep one of them")
-		}
-	}
-}
-
-func (c *checker) envName(at, name string) {
-	if !envForm.MatchString(name) {
-		c.add(at, fmt.Sprintf("%s is not the name of a variable", tree.Quote(name)), "use A-Z a-z 0-9 _ and do not begin with a digit")
+	places := strings.NewReplacer("/env/set", "/env", "/env/pass", "/pass_env")
+	for _, p := range problems {
+		c.add(at+places.Replace(p.Pointer), p.Reason, p.Fix)
 	}
 }
 

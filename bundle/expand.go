@@ -226,8 +226,12 @@ func programText(args []string) int {
 	}
 	flags := evalFlags[programName(args[at])]
 	for i := at + 1; i < len(args)-1 && strings.HasPrefix(args[i], "-"); i++ {
-		if !strings.HasPrefix(args[i], "--") && strings.ContainsAny(args[i], flags) {
+		switch arg := args[i]; {
+		case strings.HasPrefix(arg, "--"):
+		case strings.ContainsAny(arg, flags):
 			return i + 1
+		case strings.ContainsAny(arg[len(arg)-1:], "oOWX") && !strings.HasPrefix(args[i+1], "-"):
+			i++ // the option takes an argument
 		}
 	}
 	return -1

@@ -31,7 +31,7 @@ func (l *lowering) executor(c *tree.Node, template string) *bundle.ExecutorConfi
 	l.command(c.Get("command"), runner, e)
 	l.uploads(c, e)
 	l.environment(given(c.Get("environment")), template, e)
-	l.Strings(given(c.Get("pass_env")), &e.PassEnv)
+	l.passEnv(given(c.Get("pass_env")), e)
 	l.timing(c, e)
 	l.String(given(c.Get("pool")), &e.Pool)
 	l.Int(given(c.Get("pool_slots")), 1, 1000, &e.Slots)
@@ -163,6 +163,18 @@ func (l *lowering) environment(n *tree.Node, template string, e *bundle.Executor
 			delete(e.Env, m.Key)
 		default:
 			l.Add(m.Value, fmt.Sprintf("must be a string, is %s", m.Value.Kind), "")
+		}
+	}
+}
+
+// passEnv reads the names that are taken from the host. They win over the
+// values in the manifest.
+func (l *lowering) passEnv(n *tree.Node, e *bundle.ExecutorConfig) {
+	l.Strings(n, &e.PassEnv)
+	for i, name := range e.PassEnv {
+		if _, set := e.Env[name]; set {
+			delete(e.Env, name)
+			l.notes.add(n.Items[i], "environment "+name, fmt.Sprintf("%s in environment has no effect beside pass_env", tree.Quote(name)))
 		}
 	}
 }

@@ -159,11 +159,14 @@ func (r *Reader) Float(n *Node, lowest, highest float64, to *float64) {
 	}
 	v, err := strconv.ParseFloat(n.Text, 64)
 	if err != nil || v < lowest || v > highest {
-		r.Add(n, fmt.Sprintf("must be a number from %v to %v, is %s", lowest, highest, Clip(n.Text)), "")
+		r.Add(n, fmt.Sprintf("must be a number from %s to %s, is %s", plain(lowest), plain(highest), Clip(n.Text)), "")
 		return
 	}
 	*to = v
 }
+
+// plain is a number without an exponent.
+func plain(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // Strings reads an array of strings. An empty array gives an empty slice.
 func (r *Reader) Strings(n *Node, to *[]string) {

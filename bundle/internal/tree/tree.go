@@ -92,13 +92,17 @@ func unescape(step string) string {
 // Locate follows a pointer as far as it goes. It returns the node where it
 // ends, which is the one meant or its closest ancestor that exists, and the
 // pointer in the document's own words: a step that an object does not have is
-// looked up under its other names first.
+// looked up under its other names first. Those of "/key" are for a key of the
+// document's own object.
 func (n *Node) Locate(pointer string, otherNames map[string][]string) (*Node, string) {
 	at, b := n, strings.Builder{}
 	steps := strings.Split(pointer, "/")[1:]
 	for i, step := range steps {
 		next, name := at.child(unescape(step), otherNames)
-		if next == nil {
+		switch {
+		case next == nil && at.Kind != Object && at.Kind != Array:
+			return at, b.String()
+		case next == nil:
 			return at, b.String() + "/" + strings.Join(append([]string{Escape(name)}, steps[i+1:]...), "/")
 		}
 		b.WriteString("/" + Escape(name))
@@ -118,6 +122,9 @@ func (n *Node) child(step string, otherNames map[string][]string) (*Node, string
 		return n.Items[i], step
 	}
 	names := append(slices.Clip(otherNames[step]), step)
+	if n.parent == nil {
+		names = append(slices.Clip(otherNames["/"+step]), step)
+	}
 	for _, name := range names {
 		if v := n.Get(name); v != nil {
 			return v, name
