@@ -5,14 +5,27 @@ import (
 	"os"
 	"slices"
 
+	"github.com/bulkhead-dev/bulkhead/internal/fault"
 	"github.com/bulkhead-dev/bulkhead/internal/jail"
 )
+
+// dangerous are walls that keep a later step from changing the host: who drops
+// one drops that step too.
+var dangerous = []struct{ without, also string }{
+	{"mount namespace", jail.StepRoot},
+	{"uts namespace", jail.StepNamespaces},
+}
 
 // drop prepares a plan whose walls are left out by a test. Without the private
 // root the command runs on the host's own tree, so the first process must be
 // a file there, and Landlock can only name what the host has.
 func (pl *plan) drop() error {
 	pl.spec.Drop = pl.layer.opt.Drop
+	for _, d := range dangerous {
+		if slices.Contains(pl.spec.Drop, d.without) && !slices.Contains(pl.spec.Drop, d.also) {
+			return fault.Newf(fault.Invalid, "without the %s the step %q would change the host itself; drop both", d.without, d.also)
+		}
+	}
 	if !slices.Contains(pl.spec.Drop, jail.StepRoot) {
 		return nil
 	}

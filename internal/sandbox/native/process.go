@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -95,8 +96,15 @@ func startError(err error) error {
 func (p *process) PID() int { return p.pid }
 
 // Terminate asks every process inside to stop: the first process passes the
-// signal on.
-func (p *process) Terminate() { _ = unix.PidfdSendSignal(p.pidfd, unix.SIGTERM, nil, 0) }
+// signal on. It would pass it to all of the host's if a test had left the pid
+// namespace out, so then there is no asking.
+func (p *process) Terminate() {
+	if slices.Contains(p.plan.spec.Drop, "pid namespace") {
+		p.Kill()
+		return
+	}
+	_ = unix.PidfdSendSignal(p.pidfd, unix.SIGTERM, nil, 0)
+}
 
 // Kill ends the first process, and the kernel then ends all the others before
 // Wait returns.
