@@ -16,6 +16,7 @@ import (
 // The names of the walls, as reports and denials use them.
 const (
 	StepCgroup     = "cgroup"
+	StepOOM        = "out of memory"
 	StepUserNS     = "user namespace"
 	StepNamespaces = "namespaces"
 	StepNetwork    = "network namespace"
@@ -85,6 +86,7 @@ var walls = []struct {
 	put  func(*builder)
 }{
 	{StepCgroup, (*builder).cgroup},         // first: everything below is charged to the sandbox
+	{StepOOM, (*builder).sacrifice},         // while the host's /proc is there
 	{StepUserNS, (*builder).userNS},         // before anything that needs a capability in it
 	{StepNamespaces, (*builder).namespaces}, // host name
 	{StepNetwork, (*builder).network},       // loopback up
@@ -160,6 +162,11 @@ func (b *builder) cgroup() {
 		b.Call("write", unix.SYS_WRITE, fd.Value(), spawn.Str("0"), spawn.Int(1))
 	}
 }
+
+// sacrifice makes the kernel end the sandbox before anything else when the
+// host runs out of memory: proc(5), oom_score_adj. A vforked child has a score
+// of its own.
+func (b *builder) sacrifice() { b.write("/proc/self/oom_score_adj", "500") }
 
 // userNS maps one user and one group to the caller's own: user_namespaces(7).
 func (b *builder) userNS() {
