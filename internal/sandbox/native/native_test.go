@@ -150,3 +150,38 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// A vforked child shares our memory while it walks the program: what it sets
+// for itself must not stick to us.
+func TestRun_leavesItsOwnProcessAlone(t *testing.T) {
+	each(t, func(t *testing.T, m *sandbox.Manager) {
+		before := self(t)
+		run(t, m, sh("true"), sandbox.IO{})
+		if after := self(t); after != before {
+			t.Errorf("own process = %+v, want %+v", after, before)
+		}
+	})
+}
+
+// process is what a start could change in this process by accident.
+type process struct{ oomScore, dir, limits, status string }
+
+func self(t *testing.T) process {
+	t.Helper()
+	read := func(name string) string {
+		b, err := os.ReadFile("/proc/self/" + name)
+		must(t, err)
+		return string(b)
+	}
+	dir, err := os.Getwd()
+	must(t, err)
+	var kept []string
+	for _, line := range strings.Split(read("status"), "\n") {
+		for _, key := range []string{"Uid:", "Gid:", "Cap", "NoNewPrivs:", "Seccomp:", "Umask:", "SigBlk:"} {
+			if strings.HasPrefix(line, key) {
+				kept = append(kept, line)
+			}
+		}
+	}
+	return process{oomScore: read("oom_score_adj"), dir: dir, limits: read("limits"), status: strings.Join(kept, "\n")}
+}
