@@ -11,6 +11,7 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/daemon"
+	"github.com/bulkhead-dev/bulkhead/internal/fault"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 	"github.com/bulkhead-dev/bulkhead/internal/server/wire"
 	"github.com/bulkhead-dev/bulkhead/internal/service"
@@ -20,8 +21,17 @@ import (
 const (
 	execTimedOut = 124
 	execFailed   = 125 // Bulkhead itself, usage included
+	execNotFound = 127
 	execSignal   = 128 // plus the signal's number
 )
+
+// execError is the exit code for an error of exec: nothing ran.
+func execError(err error) int {
+	if fault.KindOf(err) == fault.NotFound {
+		return execNotFound
+	}
+	return execFailed
+}
 
 // exec runs one command in a sandbox.
 func (p program) exec() *cobra.Command {
@@ -43,14 +53,13 @@ found, 128 and the signal's number when a signal ended it.`,
   bulkhead exec --read ~/src -- grep -r TODO ~/src
   bulkhead exec --write ./out --memory 512M --timeout 1m -- python3 -c 'open("out/x", "w")'
   bulkhead exec --trace-denials --json -- ./untrusted | jq .denials`,
-		Args:        wantsCommand,
-		Annotations: map[string]string{failureCode: "125"},
+		Args: wantsCommand,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pol, err := flags.policy()
 			if err != nil {
 				return err
 			}
-			c := service.Command{Policy: pol, Args: args, Dir: workdir}
+			c := service.Command{Policy: pol, PolicyFile: flags.path(), Args: args, Dir: workdir}
 			return p.runExec(cmd.Context(), c, wantsJSON(cmd), quiet)
 		},
 	}

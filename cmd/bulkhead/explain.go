@@ -34,7 +34,7 @@ runs. Nothing is started.`,
 			if err != nil {
 				return err
 			}
-			plan, err := sandboxes.Explain(cmd.Context(), service.Command{Policy: pol, Args: args, Dir: workdir})
+			plan, err := sandboxes.Explain(cmd.Context(), service.Command{Policy: pol, PolicyFile: flags.path(), Args: args, Dir: workdir})
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
@@ -10,6 +11,9 @@ import (
 	apiv1 "github.com/bulkhead-dev/bulkhead/api/v1"
 	"github.com/bulkhead-dev/bulkhead/internal/daemon"
 )
+
+// statuses are the words for where a job stands.
+var statuses = []string{"pending", "running", "paused", "cancelling", "completed", "failed", "cancelled"}
 
 // jobList lists jobs, newest first.
 func (p program) jobList() *cobra.Command {
@@ -22,6 +26,11 @@ func (p program) jobList() *cobra.Command {
   bulkhead job list --json | jq -r '.jobs[].job_id'`,
 		Args: wants(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, status := range req.GetStatus() {
+				if !slices.Contains(statuses, status) {
+					return unknown(cmd, "status", status, statuses, "")
+				}
+			}
 			list := new(apiv1.ListJobsResponse)
 			err := p.with(cmd, daemon.Read, func(ctx context.Context, s *daemon.Session) error {
 				answer, err := s.ListJobs(ctx, connect.NewRequest(req))
@@ -45,7 +54,7 @@ func (p program) jobList() *cobra.Command {
 	cmd.Flags().StringArrayVar(&req.Status, "status", nil, "only jobs of this `STATUS`; may be repeated")
 	cmd.Flags().Int32Var(&req.Max, "max", 100, "at most `N` jobs")
 	cmd.Flags().StringVar(&req.After, "after", "", "go on after a listing's `CURSOR`")
-	_ = cmd.RegisterFlagCompletionFunc("status", words("pending", "running", "paused", "cancelling", "completed", "failed", "cancelled"))
+	_ = cmd.RegisterFlagCompletionFunc("status", words(statuses...))
 	return cmd
 }
 

@@ -87,6 +87,21 @@ func (f *policyFlags) policy() (policy.Policy, error) {
 	return p, nil
 }
 
+// path is where the policy file really is; empty when there is none.
+func (f *policyFlags) path() string {
+	if f.file == "" {
+		return ""
+	}
+	abs, err := filepath.Abs(f.file)
+	if err != nil {
+		return ""
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real
+	}
+	return abs
+}
+
 // readPolicy reads a policy file; no file is the zero policy.
 func readPolicy(file string) (policy.Policy, error) {
 	if file == "" {

@@ -44,14 +44,11 @@ func (p program) run(args []string) int {
 		return int(status)
 	}
 	p.report(err, asksForJSON(args))
-	if code, ok := cmd.Annotations[failureCode]; ok && code != "" {
-		return execFailed
+	if cmd.Name() == "exec" {
+		return execError(err)
 	}
 	return fault.ExitCode(err)
 }
-
-// failureCode marks commands that answer all errors of our own with execFailed.
-const failureCode = "failure-code"
 
 // asksForJSON also holds when the flags could not be parsed.
 func asksForJSON(args []string) bool {

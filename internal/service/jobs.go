@@ -7,7 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/bundle"
 	"github.com/bulkhead-dev/bulkhead/event"
@@ -64,12 +64,15 @@ type Jobs struct {
 // NewJobs returns the actions over an engine and its store.
 func NewJobs(opt Options) *Jobs { return &Jobs{Options: opt} }
 
-// jobID is what a job id looks like; ids become paths.
-var jobID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+// maxID is the length of the longest job id in bytes.
+const maxID = 64
 
-// checkID refuses what cannot be an id before anything is looked up.
+// checkID refuses what cannot be an id before anything is looked up: ids
+// become paths.
 func checkID(id event.JobID) error {
-	if jobID.MatchString(string(id)) {
+	letter := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' }
+	other := func(r rune) bool { return !letter(r) }
+	if id != "" && len(id) <= maxID && !strings.HasPrefix(string(id), "-") && !strings.ContainsFunc(string(id), other) {
 		return nil
 	}
 	return fault.Newf(fault.NotFound, "there is no job %q", string(id)).WithHint("list them: bulkhead job list")
