@@ -31,12 +31,11 @@ var rules = []rule{
 	{"cmd/...", "api/... internal/daemon/... internal/service/... internal/server/... internal/sandbox/... internal/jail/... internal/grant internal/kernel/... " + nouns + "bundle/... github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term golang.org/x/sync/... " + sys + wire},
 	{"bench/...", "api/... internal/... " + nouns + sys},
 	{"test/...", "internal/... " + nouns + sys},
-	{"internal/testenv/...", "internal/... " + nouns + sys},
 	{"internal/tools/...", "policy internal/... github.com/bufbuild/protocompile/... google.golang.org/protobuf/..."},
 
 	// The composition root, the faces, the actions.
 	{"internal/daemon/...", "api/... internal/... " + nouns + "bundle/... golang.org/x/sync/... " + sys + wire},
-	{"internal/server/...", "api/... internal/server/... internal/service internal/engine internal/sandbox internal/store internal/grant " + nouns + sys + wire},
+	{"internal/server/...", "api/... internal/server/... internal/service internal/engine internal/engine/decide internal/sandbox internal/store internal/grant " + nouns + sys + wire},
 	{"internal/service/...", sys + "internal/engine internal/engine/decide internal/sandbox internal/grant internal/store " + nouns + "bundle/..."},
 	{"internal/grant", nouns},
 
@@ -52,7 +51,6 @@ var rules = []rule{
 	{"internal/store/...", "internal/store internal/store/... " + nouns},
 
 	// Sandboxes: the portable part knows no layer, a layer knows no other.
-	{"internal/sandbox/all", "internal/sandbox internal/sandbox/... " + nouns},
 	{"internal/sandbox/native/...", "internal/sandbox internal/sandbox/native/... internal/jail/... internal/spawn/... internal/trace internal/uidlease internal/kernel/... " + sys + nouns},
 	{"internal/sandbox/...", "internal/sandbox internal/sandbox/sandboxtest golang.org/x/sync/... " + nouns},
 	{"internal/jail/...", "internal/jail internal/jail/... internal/spawn internal/kernel/... internal/fault event policy " + sys},
