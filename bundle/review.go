@@ -203,8 +203,11 @@ func (r *reviewer) judgeRead(path string) finding {
 		return judgeRead(path)
 	}
 	x := expander{graph: &r.bundle.Graph, texts: map[string]string{}}
-	if x.choose(nil); len(x.problems) > 0 {
-		return look("the operator's value decides")
+	x.choose(nil)
+	for _, m := range placeholder.FindAllStringSubmatch(path, -1) {
+		if _, ok := x.texts[m[1]]; !ok {
+			return look("the operator's value decides")
+		}
 	}
 	byDefault := x.expand(path)
 	if f := judgeRead(byDefault); f.verdict == Danger {
