@@ -108,7 +108,7 @@ func TestProgram_neverPrintsTheEnvironment(t *testing.T) {
 
 func TestProgram_dropsAWallForTests(t *testing.T) {
 	for _, w := range walls {
-		if w.name == stepMask || w.name == StepCommand || w.name == StepUserNS {
+		if w.name == stepPlace || w.name == StepCommand || w.name == StepUserNS {
 			continue
 		}
 		spec := sample()

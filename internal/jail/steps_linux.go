@@ -37,7 +37,7 @@ const (
 	StepSeccomp    = "seccomp"
 	StepCommand    = "command"
 
-	stepMask = "signal mask"
+	stepPlace = "working directory"
 )
 
 // statusFD is the descriptor of the status pipe in the first process.
@@ -100,7 +100,7 @@ var walls = []struct {
 	{StepDeath, (*builder).death},           // after ids: a change of credentials clears the signal
 	{StepNoNewPrivs, (*builder).noNewPrivs}, // Landlock and seccomp demand it without capabilities
 	{StepLandlock, (*builder).restrict},     // the second wall around files
-	{stepMask, (*builder).mask},             // signals on again
+	{stepPlace, (*builder).place},           // before seccomp, which with a trace may hold up every call
 	{StepSeccomp, (*builder).seccomp},       // last: it may refuse any of the above
 	{StepCommand, (*builder).command},
 }
@@ -419,8 +419,11 @@ func (b *builder) restrict() {
 	b.Call("landlock_restrict_self", unix.SYS_LANDLOCK_RESTRICT_SELF, b.rules.Value(), spawn.Int(b.spec.Landlock.Flags))
 }
 
-// mask lets signals through again: the launcher blocks them all around clone.
-func (b *builder) mask() {
+// place is where the command starts: its folder, its mask for new files, and
+// signals on again, which the launcher blocks around clone.
+func (b *builder) place() {
+	b.Call("umask", unix.SYS_UMASK, spawn.Flag(0o022, "022"))
+	b.Call("chdir", unix.SYS_CHDIR, spawn.Str(b.spec.Dir))
 	b.Call("rt_sigprocmask", unix.SYS_RT_SIGPROCMASK, spawn.Flag(unix.SIG_SETMASK, "SIG_SETMASK"), spawn.Data(make([]byte, 8), "{}"), spawn.Int(0), spawn.Int(8))
 }
 
@@ -457,8 +460,6 @@ func (b *builder) seccomp() {
 const TraceFD = 200
 
 func (b *builder) command() {
-	b.Call("umask", unix.SYS_UMASK, spawn.Flag(0o022, "022"))
-	b.Call("chdir", unix.SYS_CHDIR, spawn.Str(b.spec.Dir))
 	b.Call("execve", unix.SYS_EXECVE, spawn.Str(b.spec.Init), words(fmt.Sprintf("%q", b.spec.Args), b.spec.Args), words(fmt.Sprintf("[%d variables]", len(b.spec.Env)), b.spec.Env))
 }
 

@@ -3,6 +3,7 @@ package native_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -184,4 +185,33 @@ func self(t *testing.T) process {
 		}
 	}
 	return process{oomScore: read("oom_score_adj"), dir: dir, limits: read("limits"), status: strings.Join(kept, "\n")}
+}
+
+func TestRun_tellsWhatWasRefusedUnderATrace(t *testing.T) {
+	each(t, func(t *testing.T, m *sandbox.Manager) {
+		const secret = "/etc/shadow"
+		req := sh(fmt.Sprintf("cat %s; touch /usr/x; kill -9 1; echo done", secret))
+		req.Policy.TraceDenials = true
+		res := run(t, m, req, sandbox.IO{})
+		if string(res.Stdout) != "done\n" {
+			t.Errorf("stdout = %q (stderr %q)", res.Stdout, res.Stderr)
+		}
+		for _, want := range []event.Denial{
+			{Operation: "open", Object: secret, Step: "private root", Grant: "--read " + secret},
+			{Operation: "create", Object: "/usr/x", Step: "read-only mount"},
+		} {
+			if !denied(res.Report, want) {
+				t.Errorf("denials = %+v, want %+v", res.Report.Denials, want)
+			}
+		}
+	})
+}
+
+func denied(r event.Report, want event.Denial) bool {
+	for _, d := range r.Denials {
+		if d.Operation == want.Operation && d.Object == want.Object && d.Step == want.Step && (want.Grant == "" || d.Grant == want.Grant) {
+			return true
+		}
+	}
+	return false
 }

@@ -275,10 +275,8 @@ func (pl *plan) seccomp() error {
 	if pl.layer.lacks("seccomp") {
 		return pl.lacking(jail.StepSeccomp, false, "this kernel has no seccomp filters")
 	}
-	filter := seccomp.Default()
-	if pl.req.Policy.Syscalls == policy.Strict {
-		filter = seccomp.Strict()
-	}
+	_, filter := pl.filter()
+	pl.spec.Listen = pl.req.Policy.TraceDenials
 	code, err := compiled(filter)
 	if err != nil {
 		return fault.Newf(fault.Internal, "%s: %w", jail.StepSeccomp, err)
@@ -421,10 +419,7 @@ func (pl *plan) Print(w io.Writer) error {
 	if err := pl.program.Print(w); err != nil {
 		return err
 	}
-	filter := seccomp.Default()
-	if pl.req.Policy.Syscalls == policy.Strict {
-		filter = seccomp.Strict()
-	}
+	_, filter := pl.filter()
 	if _, err := fmt.Fprintf(w, "\n# seccomp profile %s\n", filter.Name); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type process struct {
 	pidfd  int
 	status *os.File
 	group  *cgroup.Group
+	tracer *tracer // nil: no trace
 }
 
 var _ sandbox.Process = (*process)(nil)
@@ -53,6 +54,17 @@ func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, er
 	for _, f := range group.TaskFiles() {
 		params.Groups = append(params.Groups, int(f.Fd()))
 	}
+	ours, child, err := pl.channel()
+	if err != nil {
+		statusR.Close()
+		group.Close()
+		return nil, err
+	}
+	if child != nil {
+		params.Trace = int(child.Fd())
+		defer child.Close()
+		defer ours.Close()
+	}
 	if len(params.Groups) != pl.spec.Groups {
 		statusR.Close()
 		group.Close()
@@ -64,7 +76,13 @@ func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, er
 		group.Close()
 		return nil, startError(err)
 	}
-	return &process{plan: pl, pid: pid, pidfd: pidfd, status: statusR, group: group}, nil
+	p := &process{plan: pl, pid: pid, pidfd: pidfd, status: statusR, group: group}
+	if p.tracer, err = pl.trace(ours, group); err != nil {
+		p.Kill()
+		_, _ = p.Wait()
+		return nil, err
+	}
+	return p, nil
 }
 
 // group makes the sandbox's cgroups.
@@ -125,6 +143,7 @@ func (p *process) Wait() (sandbox.Exit, error) {
 		}
 	}
 	exit := p.exit()
+	exit.Denials = p.tracer.end()
 	p.count(&exit)
 	return exit, nil
 }
