@@ -25,7 +25,9 @@ func TestCapabilities_thatTestsNeedAreProbed(t *testing.T) {
 		}
 		data, err := os.ReadFile(name)
 		for _, m := range need.FindAllSubmatch(data, -1) {
-			has := func(p string) bool { return p == string(m[1]) || strings.HasSuffix(string(m[1]), " ") && strings.HasPrefix(p, string(m[1])) }
+			has := func(p string) bool {
+				return p == string(m[1]) || strings.HasSuffix(string(m[1]), " ") && strings.HasPrefix(p, string(m[1]))
+			}
 			if !slices.ContainsFunc(probed, has) {
 				t.Errorf("%s needs %q, for which scripts/capabilities has no row: it could be skipped for ever", name, m[1])
 			}
