@@ -5,6 +5,7 @@ package wire
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -224,10 +225,31 @@ func Submitted(s service.Submitted) *apiv1.SubmitJobResponse {
 	}
 }
 
+// The greatest numbers in a request: a pebibyte, and some 280 years, the
+// longest time.Duration.
+const (
+	maxBytes  float64 = 1 << 50
+	maxMillis float64 = 1 << 43
+)
+
+// within refuses what is not a number from 0 to most.
+func within(name string, n, most float64) error {
+	if n >= 0 && n <= most { // false for NaN
+		return nil
+	}
+	return fault.Newf(fault.Invalid, "%s is %v; want a number from 0 to %v", name, n, most)
+}
+
 // FromSubmission is a bundle to be run, as a client sent it. Errors are
 // fault.Problems or fault.Invalid.
 func FromSubmission(r *apiv1.SubmitJobRequest) (service.Submission, error) {
 	g := r.GetGrants()
+	if err := errors.Join(
+		within("memory_bytes", g.GetMemoryBytes(), maxBytes),
+		within("timeout_ms", g.GetTimeoutMs(), maxMillis),
+	); err != nil {
+		return service.Submission{}, err
+	}
 	out := service.Submission{
 		Folder: r.GetFolder(),
 		Inputs: make(map[string]json.RawMessage, len(r.GetInputs().GetFields())),
