@@ -16,7 +16,7 @@ type Spec struct {
 	Hostname string
 	UserNS   *spawn.IDMap // nil: the caller is root and the process becomes UID and GID
 	UID, GID int          // of the process, as seen inside; never 0
-	Network  bool         // a private network namespace with loopback up; false: none at all is not possible, so it is still private, loopback down
+	Joined   bool         // the private network namespace is given at the start; false: the child makes its own
 
 	Binds    []Bind    // host folders and files shown inside
 	Devices  []string  // names in /dev
@@ -103,6 +103,7 @@ type Params struct {
 	Stdin, Stdout, Stderr, Status int
 	Groups                        []int // cgroup v1 task files
 	Maps                          []int // user namespaces of id-mapped mounts
+	Network                       int   // a network namespace; only with Joined
 	Trace                         int   // socket for the notification descriptor; only with Listen
 }
 
@@ -111,6 +112,9 @@ func (p Params) List(s *Spec) []int {
 	fds := []int{p.Stdin, p.Stdout, p.Stderr, p.Status}
 	fds = append(fds, p.Groups...)
 	fds = append(fds, p.Maps...)
+	if s.Joined {
+		fds = append(fds, p.Network)
+	}
 	if s.Listen {
 		fds = append(fds, p.Trace)
 	}

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // sample is a spec that uses every kind of step once.
 func sample() *Spec {
 	return &Spec{
-		Hostname: "sandbox", UID: 70000, GID: 70000, Network: true,
+		Hostname: "sandbox", UID: 70000, GID: 70000, Joined: true,
 		Binds: []Bind{
 			{Source: "/usr", Target: "/usr", Folder: true},
 			{Source: "/srv/in", Target: "/srv/in", Folder: true, Mapped: 1},
@@ -52,6 +52,7 @@ func print(t *testing.T, p *spawn.Program) string {
 func TestProgram_isTheOneThatWasReviewed(t *testing.T) {
 	rootless := sample()
 	rootless.UserNS = &spawn.IDMap{InnerUID: 1000, OuterUID: 1001, InnerGID: 1000, OuterGID: 1001}
+	rootless.Joined = false
 	traced := sample()
 	traced.Listen = true
 	for name, spec := range map[string]*Spec{"root": sample(), "rootless": rootless, "traced": traced} {

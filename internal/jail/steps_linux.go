@@ -54,6 +54,7 @@ type builder struct {
 	stdio  [4]spawn.Slot
 	groups []spawn.Slot
 	maps   []spawn.Slot
+	net    spawn.Slot
 	trace  spawn.Slot
 	trees  []spawn.Slot // one a bind: the detached mount
 	fd     spawn.Slot   // of the file at hand
@@ -89,7 +90,7 @@ var walls = []struct {
 	{StepOOM, (*builder).sacrifice},         // while the host's /proc is there
 	{StepUserNS, (*builder).userNS},         // before anything that needs a capability in it
 	{StepNamespaces, (*builder).namespaces}, // host name
-	{StepNetwork, (*builder).network},       // loopback up
+	{StepNetwork, (*builder).network},       // the private one
 	{StepRoot, (*builder).tree},             // a tree of its own; the host's is gone from here on
 	{StepStdio, (*builder).stdio4},          // 0 to 2 and the status pipe
 	{StepFiles, (*builder).descriptors},     // everything else closes at execve
@@ -119,9 +120,10 @@ var namespaces = []struct {
 
 func (b *builder) born() (flags uint64) {
 	for _, ns := range namespaces {
-		if !slices.Contains(b.spec.Drop, ns.name) {
-			flags |= ns.flag
+		if slices.Contains(b.spec.Drop, ns.name) || ns.flag == unix.CLONE_NEWNET && b.spec.Joined {
+			continue
 		}
+		flags |= ns.flag
 	}
 	if b.spec.UserNS != nil {
 		flags |= unix.CLONE_NEWUSER
@@ -148,6 +150,9 @@ func (b *builder) params(maps int) {
 	}
 	for range maps {
 		b.maps = append(b.maps, b.Param())
+	}
+	if b.spec.Joined {
+		b.net = b.Param()
 	}
 	if b.spec.Listen {
 		b.trace = b.Param()
@@ -195,9 +200,11 @@ func (b *builder) namespaces() {
 	b.Call("sethostname", unix.SYS_SETHOSTNAME, spawn.Str(b.spec.Hostname), spawn.Int(len(b.spec.Hostname)))
 }
 
-// network brings loopback up in the private namespace: netdevice(7).
+// network joins the namespace that was given, or brings loopback up in the
+// child's own: netdevice(7).
 func (b *builder) network() {
-	if !b.spec.Network {
+	if b.spec.Joined {
+		b.Call("setns", unix.SYS_SETNS, b.net.Value(), spawn.Flag(unix.CLONE_NEWNET, "CLONE_NEWNET"))
 		return
 	}
 	ifreq := make([]byte, 40)

@@ -30,6 +30,9 @@ type Options struct {
 	Launcher string
 	// State are folders of Bulkhead's own that no grant may touch.
 	State []string
+	// Stock is how many network namespaces to keep ready, for programs that
+	// start many sandboxes; 0: one is made while its plan is.
+	Stock int
 	// LeaseDir is where root leases user ids; empty: /run/bulkhead-uids.
 	LeaseDir string
 
@@ -47,6 +50,7 @@ type Layer struct {
 	launcher Launcher
 	name     string // of the launcher
 	users    users
+	networks netStock
 	facts    func() *facts
 }
 
@@ -64,6 +68,7 @@ func New(opt Options) *Layer {
 		l.launcher = new(spawn.Launcher)
 	}
 	l.facts = sync.OnceValue(l.readFacts)
+	l.networks.keep = opt.Stock
 	l.users.dir = opt.LeaseDir
 	if l.users.dir == "" {
 		l.users.dir = "/run/bulkhead-uids"

@@ -94,13 +94,15 @@ func (pl *plan) lacking(name string, optional bool, format string, args ...any) 
 
 // identity decides who the process is.
 func (pl *plan) identity() error {
-	pl.spec.Hostname, pl.spec.Network = hostName, true
+	pl.spec.Hostname = hostName
 	if root() {
 		usr, err := pl.layer.users.take()
 		if err != nil {
 			return fault.Newf(fault.Unsupported, "%s: %w", jail.StepIDs, err)
 		}
 		pl.user, pl.spec.UID, pl.spec.GID = usr, usr.uid, usr.uid
+		pl.spec.Joined = true
+		pl.layer.networks.order()
 		pl.enforced(jail.StepIDs, "host user %d, leased for this sandbox alone", usr.uid)
 	} else {
 		pl.spec.UID, pl.spec.GID = innerUID, innerGID

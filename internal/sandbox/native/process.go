@@ -54,6 +54,16 @@ func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, er
 	for _, f := range group.TaskFiles() {
 		params.Groups = append(params.Groups, int(f.Fd()))
 	}
+	if pl.spec.Joined {
+		net, err := pl.layer.networks.take()
+		if err != nil {
+			statusR.Close()
+			group.Close()
+			return nil, fault.Newf(fault.Unsupported, "%s: %w", jail.StepNetwork, err)
+		}
+		defer net.Close()
+		params.Network = int(net.Fd())
+	}
 	ours, child, err := pl.channel()
 	if err != nil {
 		statusR.Close()
