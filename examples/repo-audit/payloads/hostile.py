@@ -11,58 +11,57 @@ import os
 import signal
 import socket
 import sys
+from typing import NamedTuple
 
 CLONE_NEWUSER = 0x10000000
 PTRACE_ATTACH = 16
 MS_BIND = 4096
 
 
-def read_ssh_keys(tree, home):
+def read_ssh_keys(target):
     for name in ("id_ed25519", "id_rsa", "config"):
-        yield lambda name=name: open(os.path.join(home, ".ssh", name), "rb").read()
-    yield lambda: os.listdir(os.path.join(home, ".ssh"))
+        yield lambda name=name: open(os.path.join(target.home, ".ssh", name), "rb").read()
+    yield lambda: os.listdir(os.path.join(target.home, ".ssh"))
 
 
-def read_password_hashes(tree, home):
+def read_password_hashes(target):
     yield lambda: open("/etc/shadow", "rb").read()
     yield lambda: open("/proc/self/root/etc/shadow", "rb").read()
 
 
-def write_outside(tree, home):
-    for folder in (tree, "/usr/bin", "/etc", "/payloads"):
+def write_outside(target):
+    for folder in (target.tree, "/usr/bin", "/etc", "/payloads"):
         yield lambda folder=folder: open(os.path.join(folder, "bulkhead-was-here"), "w").write("x")
-    yield lambda: open(os.path.join(home, ".profile"), "a").write("# owned\n")
+    yield lambda: open(os.path.join(target.home, ".profile"), "a").write("# owned\n")
 
 
-def call_out(tree, home):
-    for address in (("127.0.0.1", 22), ("192.0.2.1", 443), ("169.254.169.254", 80)):
+def call_out(target):
+    for address in ((target.address, 22), ("127.0.0.1", 22), ("169.254.169.254", 80)):
         yield lambda address=address: connect(socket.AF_INET, address)
     for path in ("/run/dbus/system_bus_socket", "/var/run/docker.sock"):
         yield lambda path=path: connect(socket.AF_UNIX, path)
     yield lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 
 
-def see_host_processes(tree, home):
-    strangers = [pid for pid in (2, 100, 1000, 4242) if not os.path.exists(f"/proc/{pid}")]
-    for pid in strangers:
-        yield lambda pid=pid: open(f"/proc/{pid}/environ", "rb").read()
-        yield lambda pid=pid: os.kill(pid, signal.SIGTERM)
+def see_host_processes(target):
+    yield lambda: open(f"/proc/{target.pid}/environ", "rb").read()
+    yield lambda: os.kill(target.pid, signal.SIGCONT)
 
 
-def take_over_kernel(tree, home):
+def take_over_kernel(target):
     libc = ctypes.CDLL(None, use_errno=True)
     yield lambda: checked(libc.unshare(CLONE_NEWUSER))
     yield lambda: checked(libc.mount(b"/", b"/tmp", None, MS_BIND, None))
     yield lambda: checked(libc.ptrace(PTRACE_ATTACH, 1, None, None))
 
 
-def plant_setuid(tree, home):
+def plant_setuid(target):
     with open("gift", "w", encoding="utf-8") as f:
         f.write("#!/bin/sh\nid\n")
     yield lambda: os.chmod("gift", 0o4755)
 
 
-def fork_bomb(tree, home):
+def fork_bomb(target):
     for _ in range(1000):
         yield fork
 
@@ -84,6 +83,15 @@ def checked(result):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
+class Target(NamedTuple):
+    """What the operator pointed this step at."""
+
+    tree: str
+    home: str
+    address: str
+    pid: int
+
+
 ATTACKS = {
     "read ~/.ssh": read_ssh_keys,
     "read /etc/shadow": read_password_hashes,
@@ -96,10 +104,10 @@ ATTACKS = {
 }
 
 
-def main(tree, home):
+def main(target):
     refused = 0
     for attack in ATTACKS.values():
-        for attempt in attack(tree, home):
+        for attempt in attack(target):
             try:
                 attempt()
             except OSError as err:
@@ -115,4 +123,4 @@ def main(tree, home):
     }))
 
 
-main(sys.argv[1], sys.argv[2])
+main(Target(*sys.argv[1:4], pid=int(sys.argv[4])))
