@@ -71,7 +71,7 @@ func (a *actor) work(ctx context.Context) {
 	a.open = true
 	a.reconcile()
 	for !a.over() {
-		timer := time.NewTimer(a.delay(tries))
+		timer, stopTimer := a.timer(tries)
 		select {
 		case <-stopping:
 			stopping, a.stop = nil, true
@@ -84,10 +84,10 @@ func (a *actor) work(ctx context.Context) {
 			tries = a.progress(ctx, tries)
 		case <-a.wake:
 			tries = a.progress(ctx, tries)
-		case <-timer.C:
+		case <-timer:
 			tries = a.progress(ctx, tries)
 		}
-		timer.Stop()
+		stopTimer()
 	}
 }
 
@@ -99,20 +99,19 @@ func (a *actor) over() bool {
 	return a.lost != nil || a.stop && len(a.todo) == 0 || a.state.Load().Status.Terminal()
 }
 
-// maxIdle is how long an actor waits when nothing is due.
-const maxIdle = 24 * time.Hour
-
-// delay is how long to wait for the next timer, or before a failed commit is
-// tried again.
-func (a *actor) delay(tries int) time.Duration {
-	if tries > 0 {
-		return min(50*time.Millisecond<<min(tries, 7), 5*time.Second)
-	}
+// timer fires when the next timer of the job is due, or when a failed commit
+// is to be tried again; never when neither is so.
+func (a *actor) timer(tries int) (fires <-chan time.Time, stop func()) {
 	due := a.state.Load().Due()
-	if due.IsZero() {
-		return maxIdle
+	if due.IsZero() && tries == 0 {
+		return nil, func() {}
 	}
-	return max(0, due.Sub(a.e.opt.Clock()))
+	wait := max(0, due.Sub(a.e.opt.Clock()))
+	if tries > 0 {
+		wait = min(50*time.Millisecond<<min(tries, 7), 5*time.Second)
+	}
+	t := time.NewTimer(wait)
+	return t.C, func() { t.Stop() }
 }
 
 // end takes note of an attempt that is over.
@@ -162,7 +161,7 @@ func (a *actor) reconcile() {
 	for _, l := range s.Running() {
 		k := key{l.Node.ID, l.Item.Message.ID, l.Item.Epoch}
 		want[k] = true
-		if _, ok := a.live[k]; ok || a.lost != nil || a.finished(k) {
+		if _, ok := a.live[k]; ok || a.stop || a.lost != nil || a.finished(k) {
 			continue
 		}
 		a.begin(k, l)
