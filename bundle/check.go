@@ -26,6 +26,13 @@ const (
 	AnyType       = "*"
 )
 
+// The bounds of a graph.
+const (
+	MaxNodes    = 10_000
+	MaxEdges    = 100_000
+	MaxMessages = 10_000 // initial messages of all entrypoints together
+)
+
 // Ids become parts of paths, labels and keys. Names of inputs stand in ${…}.
 var (
 	idForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
@@ -130,6 +137,7 @@ func (c *checker) inputs() {
 // nodes checks each node by itself and returns them by id.
 func (c *checker) nodes() map[event.NodeID]*Node {
 	known := make(map[event.NodeID]*Node, len(c.graph.Nodes))
+	c.atMost("/nodes", len(c.graph.Nodes), MaxNodes)
 	if len(c.graph.Nodes) == 0 {
 		c.add("/nodes", "the bundle has no nodes", "add at least one executor")
 	}
@@ -152,6 +160,7 @@ func (c *checker) nodes() map[event.NodeID]*Node {
 }
 
 func (c *checker) edges(nodes map[event.NodeID]*Node) {
+	c.atMost("/edges", len(c.graph.Edges), MaxEdges)
 	known := make(map[event.EdgeID]string, len(c.graph.Edges))
 	for i := range c.graph.Edges {
 		e := &c.graph.Edges[i]
@@ -234,6 +243,7 @@ func (c *checker) entrypoints(nodes map[event.NodeID]*Node) {
 }
 
 func (c *checker) initialInputs(nodes map[event.NodeID]*Node) {
+	total := 0
 	for _, id := range slices.Sorted(maps.Keys(c.graph.InitialInputs)) {
 		at := "/initial_inputs/" + tree.Escape(string(id))
 		if _, ok := nodes[id]; !ok {
@@ -246,6 +256,15 @@ func (c *checker) initialInputs(nodes map[event.NodeID]*Node) {
 		if len(c.graph.InitialInputs[id]) == 0 {
 			c.add(at, "holds no message", "leave it out for one empty message, {}")
 		}
+		total += len(c.graph.InitialInputs[id])
+	}
+	c.atMost("/initial_inputs", total, MaxMessages)
+}
+
+// atMost checks how many things a part of the graph has.
+func (c *checker) atMost(pointer string, got, most int) {
+	if got > most {
+		c.add(pointer, fmt.Sprintf("has %d entries; at most %d are allowed", got, most), "")
 	}
 }
 

@@ -45,13 +45,20 @@ func (d *decoder) manifest(root *tree.Node) {
 		"concurrency":    func(n *tree.Node) { d.Int(n, 1, maxConcurrency, &g.Concurrency) },
 		"policy":         func(n *tree.Node) { g.Policy = d.policy(n) },
 		"inputs":         d.inputs,
-		"nodes":          func(n *tree.Node) { d.Each(n, d.node) },
-		"edges":          func(n *tree.Node) { d.Each(n, d.edge) },
+		"nodes":          func(n *tree.Node) { d.list(n, MaxNodes, "nodes", d.node) },
+		"edges":          func(n *tree.Node) { d.list(n, MaxEdges, "edges", d.edge) },
 		"entrypoints":    d.entrypoints,
 		"initial_inputs": d.initialInputs,
 	})
 	g.Name = cmp.Or(g.Name, g.ID)
 	g.Concurrency = cmp.Or(g.Concurrency, defaultConcurrency)
+}
+
+// list reads the items of an array that may have so many.
+func (d *decoder) list(n *tree.Node, most int, what string, read func(int, *tree.Node)) {
+	if d.AtMost(n, most, what) {
+		d.Each(n, read)
+	}
 }
 
 func (d *decoder) inputs(n *tree.Node) {
@@ -80,7 +87,7 @@ func (d *decoder) input(n *tree.Node) Input {
 }
 
 func (d *decoder) entrypoints(n *tree.Node) {
-	d.Each(n, func(_ int, item *tree.Node) {
+	d.list(n, MaxNodes, "entrypoints", func(_ int, item *tree.Node) {
 		var id string
 		d.String(item, &id)
 		d.graph.Entrypoints = append(d.graph.Entrypoints, event.NodeID(id))

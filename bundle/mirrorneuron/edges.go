@@ -15,6 +15,9 @@ var routingModes = map[string]string{
 }
 
 func (l *lowering) eachEdge(n *tree.Node) {
+	if !l.AtMost(n, bundle.MaxEdges, "edges") {
+		return
+	}
 	l.Each(given(n), func(_ int, item *tree.Node) {
 		if l.Is(item, tree.Object) {
 			l.edge(item)
@@ -46,8 +49,8 @@ func (l *lowering) edge(n *tree.Node) {
 }
 
 func (l *lowering) endpoint(n *tree.Node, key, edge string, id event.NodeID) bool {
-	if l.nodes[id] {
-		return true
+	if l.nodes[id] || l.Full() {
+		return l.nodes[id]
 	}
 	l.missing(n, key, fmt.Sprintf("edge %s references missing %s %s", edge, key, tree.Clip(string(id))), tree.Hint(string(id), l.nodes))
 	return false

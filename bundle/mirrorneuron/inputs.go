@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/bulkhead-dev/bulkhead/bundle"
 	"github.com/bulkhead-dev/bulkhead/bundle/internal/tree"
 	"github.com/bulkhead-dev/bulkhead/event"
 )
@@ -19,7 +20,9 @@ func (l *lowering) entrypoints(root *tree.Node) {
 	case n.Kind == tree.String:
 		l.entrypoint(n)
 	default:
-		l.Each(n, func(_ int, item *tree.Node) { l.entrypoint(item) })
+		if l.AtMost(n, bundle.MaxNodes, "entrypoints") {
+			l.Each(n, func(_ int, item *tree.Node) { l.entrypoint(item) })
+		}
 	}
 }
 
@@ -35,6 +38,7 @@ func (l *lowering) entrypoint(n *tree.Node) {
 	}
 	id := event.NodeID(n.Text)
 	switch {
+	case !l.nodes[id] && l.Full():
 	case !l.nodes[id]:
 		l.Add(n, fmt.Sprintf("entrypoint %s does not reference a known node", tree.Clip(n.Text)), tree.Hint(n.Text, l.nodes))
 	case slices.Contains(l.graph.Entrypoints, id):
@@ -92,9 +96,22 @@ func (l *lowering) forOne(id event.NodeID, n *tree.Node) {
 	if n.Kind == tree.Array {
 		payloads = n.Items
 	}
+	if l.messages += len(payloads); l.messages > bundle.MaxMessages {
+		l.tooMany(n)
+		return
+	}
 	for _, p := range payloads {
 		l.graph.InitialInputs[id] = append(l.graph.InitialInputs[id], l.body(p))
 	}
+}
+
+// tooMany says once that there are more initial messages than there may be.
+func (l *lowering) tooMany(n *tree.Node) {
+	if l.flooded {
+		return
+	}
+	l.flooded = true
+	l.Add(n, fmt.Sprintf("the entrypoints get more than %d initial messages together", bundle.MaxMessages), "")
 }
 
 // reserved are keys of a payload that the project takes for the message's own

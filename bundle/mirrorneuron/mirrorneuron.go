@@ -67,6 +67,9 @@ type lowering struct {
 
 	nodes map[event.NodeID]bool // every node that the manifest names, sound or not
 	roots []event.NodeID        // nodes whose role makes them entrypoints
+
+	messages int  // initial messages of all entrypoints
+	flooded  bool // there were too many, and that has been said
 }
 
 func newLowering(file string) *lowering {
@@ -163,6 +166,6 @@ func (l *lowering) policies(n *tree.Node) {
 		l.Add(mode, fmt.Sprintf("unsupported recovery_mode %s", tree.Quote(mode.Text)), tree.Hint(mode.Text, recoveryModes))
 	}
 	for _, m := range n.Members {
-		l.notes.add(m.At, "policies."+m.Key, "policies."+m.Key+" has no effect")
+		l.notes.add(m.At, "policies."+m.Key, "policies."+tree.Clip(m.Key)+" has no effect")
 	}
 }

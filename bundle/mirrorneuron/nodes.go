@@ -39,6 +39,9 @@ func (l *lowering) eachNode(root *tree.Node) {
 		l.missing(root, "nodes", "nodes must not be empty", "")
 		return
 	}
+	if !l.AtMost(n, bundle.MaxNodes, "nodes") {
+		return
+	}
 	l.Each(n, func(_ int, item *tree.Node) {
 		if l.Is(item, tree.Object) {
 			l.node(item)

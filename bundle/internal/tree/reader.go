@@ -27,17 +27,35 @@ type Reader struct {
 
 // Add notes a problem with a node.
 func (r *Reader) Add(n *Node, reason, fix string) {
+	if r.Full() {
+		r.left++
+		return
+	}
 	r.Note(fault.Problem{Pointer: n.Pointer(), Line: n.Line, Column: n.Column, Reason: reason, Fix: fix})
 }
 
 // Note notes a problem; the reader fills in the file.
 func (r *Reader) Note(p fault.Problem) {
-	if len(r.problems) >= maxProblems {
+	if r.Full() {
 		r.left++
 		return
 	}
 	p.File = r.File
 	r.problems = append(r.problems, p)
+}
+
+// Full reports whether no more problems are kept, so that nobody needs to
+// look for what to say.
+func (r *Reader) Full() bool { return len(r.problems) >= maxProblems }
+
+// AtMost reports whether an array has no more items than it may; more are a
+// problem. What n holds (nodes, edges) appears in it.
+func (r *Reader) AtMost(n *Node, most int, what string) bool {
+	if n == nil || len(n.Items) <= most {
+		return true
+	}
+	r.Add(n, fmt.Sprintf("has %d %s; at most %d are allowed", len(n.Items), what, most), "")
+	return false
 }
 
 // Problems returns everything that was noted; nil when all is well.
@@ -73,11 +91,17 @@ func (r *Reader) fix(key string, fields map[string]func(*Node)) string {
 	return Hint(key, fields)
 }
 
+// maxNamed is how many names are looked through for the one that was meant.
+const maxNamed = 2000
+
 // Hint names the key that was meant, or all keys when they are few.
 func Hint[K ~string, V any](got string, known map[K]V) string {
+	if len(known) > maxNamed {
+		return ""
+	}
 	names := make([]string, 0, len(known))
 	for name := range known {
-		names = append(names, string(name))
+		names = append(names, Clip(string(name)))
 	}
 	slices.Sort(names)
 	if near := Nearest(got, names); near != "" {
@@ -97,7 +121,7 @@ func Nearest(got string, names []string) string {
 	for _, name := range names {
 		work += len(got) * len(name)
 	}
-	if work > 4<<20 {
+	if work > 1<<19 {
 		return ""
 	}
 	return fault.Nearest(strings.ToLower(got), names)
@@ -204,8 +228,14 @@ func (r *Reader) Duration(n *Node, to *time.Duration) {
 	}
 }
 
-// Clip shortens a text that goes into a message.
-func Clip(s string) string {
+// Clip shortens a text that goes into a message, and writes what does not
+// print as \u and its number.
+func Clip(s string) string { return printable(clip(s)) }
+
+// Quote is a text in quotes, shortened, without control characters.
+func Quote(s string) string { return strconv.Quote(clip(s)) }
+
+func clip(s string) string {
 	const most = 80
 	if len(s) <= most {
 		return s
@@ -213,5 +243,20 @@ func Clip(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
-// Quote is a text in quotes, shortened, without control characters.
-func Quote(s string) string { return strconv.Quote(Clip(s)) }
+// printable is a text in which everything prints.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, hidden) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if hidden(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func hidden(r rune) bool { return !strconv.IsPrint(r) }

@@ -79,9 +79,11 @@ func (n *Node) Pointer() string {
 	return b.String()
 }
 
-// Escape writes a key as a step of a JSON pointer.
+// Escape writes a key as a step of a JSON pointer. Keys are hostile text:
+// what does not print is written as \u and its number, and such a pointer is
+// for people only.
 func Escape(key string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(printable(key))
 }
 
 // unescape is the inverse of Escape.

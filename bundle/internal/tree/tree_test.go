@@ -206,6 +206,22 @@ func TestQuote_isShortAndPrints(t *testing.T) {
 	}
 }
 
+func TestMessages_printHostileTextsHarmlessly(t *testing.T) {
+	const evil = "a\u001b[31m\u202e/~"
+	root := parsed(t, `{"`+strings.ReplaceAll(strings.ReplaceAll(evil, "\u001b", `\u001b`), "\u202e", `\u202e`)+`": {"x": 1}}`)
+	r := Reader{File: "f"}
+	r.Fields(root, "x", map[string]func(*Node){evil + "b": nil})
+	r.Add(root.Members[0].Value.Get("x"), Clip(evil), Hint("zzzzzzzzzzzzzz", map[string]bool{evil: true}))
+	for _, p := range r.Problems() {
+		if strings.ContainsAny(p.String(), "\x1b\u202e") {
+			t.Errorf("problem %q would not print as it is", p.String())
+		}
+	}
+	if got, want := r.Problems()[1].Pointer, `/a\u001b[31m\u202e~1~0/x`; got != want {
+		t.Errorf("pointer = %s, want %s", got, want)
+	}
+}
+
 // FuzzParse holds Parse against encoding/json: what it takes is one value that
 // encoding/json takes too, and every string in it is the same.
 func FuzzParse(f *testing.F) {
