@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/bulkhead-dev/bulkhead/bundle"
 )
 
 // write makes a bundle's folder with a manifest and files under payloads/.
@@ -49,5 +51,24 @@ func TestLoad_takesOurDialectAndTheForeignOne(t *testing.T) {
 				t.Errorf("first node = %q, want run", got)
 			}
 		})
+	}
+}
+
+func TestLoad_takesTheExampleOfTheProject(t *testing.T) {
+	b, err := Load("../../examples/repo-audit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+
+	if len(b.Warnings) > 0 {
+		t.Errorf("warnings: %v", b.Warnings)
+	}
+	lines := bundle.Review(b)
+	if bundle.Worst(lines) == bundle.Danger {
+		t.Errorf("its review finds a danger: %+v", lines)
+	}
+	if _, err := b.Graph.Expand(nil); err != nil {
+		t.Errorf("it needs values of the operator: %v", err)
 	}
 }
