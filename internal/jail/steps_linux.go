@@ -430,7 +430,11 @@ func (b *builder) restrict() {
 // signals on again, which the launcher blocks around clone.
 func (b *builder) place() {
 	b.Call("umask", unix.SYS_UMASK, spawn.Flag(0o022, "022"))
-	b.Call("chdir", unix.SYS_CHDIR, spawn.Str(b.spec.Dir))
+	// A link of /proc leads to what this process still has open of the host:
+	// such a folder would be outside of the new root.
+	how := openHow(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, unix.RESOLVE_NO_MAGICLINKS)
+	b.Call("openat2", unix.SYS_OPENAT2, spawn.Flag(unix.AT_FDCWD, "AT_FDCWD"), spawn.Str(b.spec.Dir), spawn.Data(how, "{O_PATH|O_DIRECTORY|O_CLOEXEC, RESOLVE_NO_MAGICLINKS}"), spawn.Int(len(how))).Into(b.fd)
+	b.Call("fchdir", unix.SYS_FCHDIR, b.fd.Value())
 	b.Call("rt_sigprocmask", unix.SYS_RT_SIGPROCMASK, spawn.Flag(unix.SIG_SETMASK, "SIG_SETMASK"), spawn.Data(make([]byte, 8), "{}"), spawn.Int(0), spawn.Int(8))
 }
 

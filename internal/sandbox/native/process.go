@@ -35,6 +35,9 @@ var _ sandbox.Process = (*process)(nil)
 
 // Start runs the command once. See sandbox.Plan.
 func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, error) {
+	if err := pipesOnly(stdio); err != nil {
+		return nil, err
+	}
 	group, err := pl.group()
 	if err != nil {
 		return nil, err
@@ -93,6 +96,22 @@ func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, er
 		return nil, err
 	}
 	return p, nil
+}
+
+// pipesOnly refuses anything else as fd 0 to 2: beneath a folder and behind a
+// file of the host there is more than the policy grants, and at a terminal
+// there is somebody who types.
+func pipesOnly(stdio [3]*os.File) error {
+	for fd, f := range stdio {
+		info, err := f.Stat()
+		if err != nil {
+			return fault.Newf(fault.Internal, "%s: %w", jail.StepStdio, err)
+		}
+		if info.Mode().Type() != os.ModeNamedPipe {
+			return fault.Newf(fault.Internal, "%s: descriptor %d is %s, not a pipe", jail.StepStdio, fd, info.Mode().Type())
+		}
+	}
+	return nil
 }
 
 // group makes the sandbox's cgroups.
