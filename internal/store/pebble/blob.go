@@ -38,7 +38,7 @@ func (s *Store) PutBlob(ctx context.Context, mediaType string, r io.Reader) (eve
 	}
 	if err != nil {
 		_ = s.files.Remove(temp)
-		return event.BlobRef{}, explain(s.dir, err)
+		return event.BlobRef{}, err
 	}
 	ref.Type = mediaType
 	return ref, nil
@@ -54,18 +54,22 @@ func (s *Store) writable() error {
 
 func (s *Store) writeBlob(temp string, r io.Reader) (event.BlobRef, error) {
 	if err := s.files.MkdirAll(s.path(blobFolder), 0o700); err != nil {
-		return event.BlobRef{}, err
+		return event.BlobRef{}, explain(s.dir, err)
 	}
 	f, err := s.files.Create(temp, vfs.WriteCategoryUnspecified)
 	if err != nil {
-		return event.BlobRef{}, err
+		return event.BlobRef{}, explain(s.dir, err)
 	}
 	w := blobWriter{File: f, sum: sha256.New(), room: s.space.room}
 	n, err := io.Copy(&w, r)
+	if err != nil && w.err == nil {
+		return event.BlobRef{}, errors.Join(fmt.Errorf("read blob's source: %w", err), f.Close())
+	}
 	if err == nil {
 		err = s.synced(f)
 	}
-	return event.BlobRef{Digest: store.Digest(w.sum.Sum(nil)), Size: n}, errors.Join(err, f.Close())
+	ref := event.BlobRef{Digest: store.Digest(w.sum.Sum(nil)), Size: n}
+	return ref, explain(s.dir, errors.Join(err, f.Close()))
 }
 
 // placeBlob gives a whole blob its name, for good.
@@ -74,6 +78,10 @@ func (s *Store) placeBlob(temp, digest string) error {
 	if err != nil {
 		return err
 	}
+	return explain(s.dir, s.moveBlob(temp, hexDigest))
+}
+
+func (s *Store) moveBlob(temp, hexDigest string) error {
 	dir := s.path(blobFolder, hexDigest[:2])
 	_, statErr := s.files.Stat(dir)
 	if err := s.files.MkdirAll(dir, 0o700); err != nil {
@@ -103,15 +111,18 @@ type blobWriter struct {
 	vfs.File
 	sum  hash.Hash
 	room func(int) error
+	err  error // what stopped it
 }
 
 // Write may leave p changed, as vfs.File allows, so it is hashed first.
 func (w *blobWriter) Write(p []byte) (int, error) {
-	if err := w.room(len(p)); err != nil {
-		return 0, err
+	if w.err = w.room(len(p)); w.err != nil {
+		return 0, w.err
 	}
 	w.sum.Write(p)
-	return w.File.Write(p)
+	n, err := w.File.Write(p)
+	w.err = err
+	return n, err
 }
 
 // Blob implements store.Driver.

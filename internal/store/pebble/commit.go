@@ -108,6 +108,7 @@ const (
 type committer struct {
 	s    *Store
 	jobs map[event.JobID]*jobState // a cache
+	born []event.JobID             // jobs that the batch in hand creates
 	wake chan struct{}
 	quit chan struct{} // closed when the goroutine has ended
 
@@ -209,7 +210,10 @@ func (c *committer) commit(requests []*request) {
 		for _, r := range requests {
 			r.refuse(err)
 		}
+	} else {
+		c.s.names.add(c.born)
 	}
+	c.born = c.born[:0]
 	for _, r := range requests {
 		close(r.done)
 	}
@@ -242,6 +246,9 @@ func (c *committer) judge(batch *pebble.Batch, it *item, full error) (store.Appl
 	}
 	if full != nil {
 		return store.Applied{}, full
+	}
+	if st.count == 0 {
+		c.born = append(c.born, it.t.Job)
 	}
 	g := stage{batch: batch, st: st, t: &it.t}
 	if err := g.run(it.events); err != nil {

@@ -36,9 +36,9 @@ func onMemory(files vfs.FS) pebble.Options {
 // operations on it while writers work, opens each one, and compares it with
 // what had been acknowledged before. Then it goes on from one of the images.
 func TestApply_survivesEveryCrash(t *testing.T) {
-	seeds, points := 12, 0
+	seeds, points := 3, 0
 	if testing.Short() {
-		seeds = 2
+		seeds = 1
 	}
 	first := uint64(time.Now().UnixNano())
 	t.Logf("seeds %d to %d", first, first+uint64(seeds)-1)

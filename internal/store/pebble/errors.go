@@ -41,7 +41,7 @@ func explain(dir string, err error) error {
 		return fault.Newf(fault.Corrupt, "state folder %s: the database is damaged: %w", dir, err).
 			WithHint("nothing was changed; restore a copy of the folder")
 	}
-	return fmt.Errorf("state folder %s: %w", dir, err)
+	return fault.Newf(fault.Unavailable, "state folder %s: %w", dir, err)
 }
 
 // isLocked: EAGAIN or EACCES by fcntl(2), or the text for one process.

@@ -16,6 +16,7 @@ const (
 	dbFolder    = "db"
 	blobFolder  = "blobs"
 	reserveFile = "RESERVE"
+	namesFile   = "NAMES"
 
 	versionText = "1\n"
 )

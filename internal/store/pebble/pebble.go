@@ -47,6 +47,7 @@ type Store struct {
 	space  *space
 	db     *pebble.DB
 	damage *damage
+	names  *names
 	views  views
 	writer *committer // nil when read-only
 	closed lifetime
@@ -85,6 +86,7 @@ func newStore(dir string, opts Options) *Store {
 	s := &Store{dir: dir, files: opts.FS, log: opts.Logger, damage: newDamage()}
 	s.space = newSpace(s.files, dir, opts)
 	s.guard = newGuard(s.space, s.log)
+	s.names = &names{files: s.files, path: s.path(namesFile)}
 	return s
 }
 
@@ -115,6 +117,7 @@ func (s *Store) open(opts Options) error {
 	s.guard.arm()
 	s.views.set(s.db.NewSnapshot())
 	if !s.space.isReadOnly() {
+		s.names.open()
 		s.writer = newCommitter(s)
 	}
 	return nil
@@ -197,7 +200,7 @@ func (s *Store) Close() error {
 		s.writer.close()
 	}
 	s.closed.wait()
-	return s.closeDatabase()
+	return errors.Join(s.names.close(), s.closeDatabase())
 }
 
 func (s *Store) closeDatabase() error {

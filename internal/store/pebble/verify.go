@@ -122,10 +122,11 @@ func (c *checker) event(key, rest, value []byte) error {
 	return err
 }
 
-// knownJobs is every job that the listing or the jobs' own records name. A
-// damaged part of either is stepped over.
+// knownJobs is every job that the listing, the jobs' own records or the file
+// of names has. A damaged part of any is stepped over.
 func (s *Store) knownJobs(r pebble.Reader) ([]event.JobID, error) {
 	known := make(map[event.JobID]struct{})
+	s.names.each(func(job event.JobID) { known[job] = struct{}{} })
 	for _, job := range s.damage.atEdges() {
 		known[job] = struct{}{}
 	}

@@ -2,10 +2,9 @@ package storetest
 
 import (
 	"context"
-	"encoding/binary"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,13 +18,11 @@ import (
 // Epoch0 is the time at which the jobs of the suite begin.
 var Epoch0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-var commands atomic.Uint64
-
-// NewCommand returns a command id that no other call returns.
+// NewCommand returns a command id that no other call returns, in this process
+// or another.
 func NewCommand() event.CommandID {
 	var id event.CommandID
-	binary.BigEndian.PutUint64(id[:], commands.Add(1))
-	id[15] = 1
+	_, _ = rand.Read(id[:]) // never fails
 	return id
 }
 
