@@ -1,9 +1,7 @@
 package decide
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"strings"
@@ -18,8 +16,6 @@ const (
 	inlineBudget = 256 << 10
 	smallBody    = 1 << 10
 )
-
-const jsonType = "application/json"
 
 // keep returns a body as it may be committed: in canonical form, and as a
 // blob when it is too large to travel inline.
@@ -38,7 +34,7 @@ func (f *fold) keep(b event.Body) event.Body {
 	}
 
 	sum := sha256.Sum256(raw)
-	ref := event.BlobRef{Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(raw)), Type: jsonType}
+	ref := event.BlobRef{Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(raw)), Type: event.JSONType}
 	f.out.Blobs = append(f.out.Blobs, Blob{Ref: ref, Bytes: raw})
 	return event.Body{Ref: &ref}
 }
@@ -68,10 +64,10 @@ func (f *fold) content(b event.Body) json.RawMessage {
 		f.need = append(f.need, *b.Ref)
 		return json.RawMessage("null")
 	}
-	if b.Ref.Type == jsonType && json.Valid(raw) {
+	if b.Ref.Type == event.JSONType && json.Valid(raw) {
 		return raw
 	}
-	return Binary(raw, b.Ref.Type)
+	return event.Binary(raw, b.Ref.Type)
 }
 
 // blob finds the bytes of a blob: given with the input, or made just now.
@@ -83,15 +79,4 @@ func (f *fold) blob(digest string) ([]byte, bool) {
 	}
 	raw, ok := f.in.Blobs[digest]
 	return raw, ok
-}
-
-// Binary is the JSON form of bytes that are not JSON:
-// {"body_base64": …, "content_type": …}.
-func Binary(raw []byte, mediaType string) json.RawMessage {
-	var b bytes.Buffer
-	b.WriteString(`{"body_base64":"` + base64.StdEncoding.EncodeToString(raw) + `","content_type":`)
-	quoted, _ := json.Marshal(mediaType)
-	b.Write(quoted)
-	b.WriteByte('}')
-	return b.Bytes()
 }

@@ -22,7 +22,7 @@ import (
 // allowed is what decisions may import: nothing that knows the time, chance,
 // files, the network or goroutines.
 var allowed = []string{
-	"bytes", "crypto/sha256", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json", "fmt",
+	"bytes", "crypto/sha256", "encoding/binary", "encoding/hex", "encoding/json", "fmt",
 	"slices", "strconv", "strings", "time",
 	"github.com/bulkhead-dev/bulkhead/bundle", "github.com/bulkhead-dev/bulkhead/event", "github.com/bulkhead-dev/bulkhead/internal/fault",
 }
