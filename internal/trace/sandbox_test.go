@@ -82,16 +82,18 @@ func runUntil(t *testing.T, b box) (string, []event.Denial) {
 
 // output keeps what a box prints.
 type output struct {
-	bytes.Buffer
+	text  bytes.Buffer
 	first func() // called once at the first write; nil: nothing
 }
+
+func (o *output) String() string { return o.text.String() }
 
 func (o *output) Write(b []byte) (int, error) {
 	if o.first != nil {
 		o.first()
 		o.first = nil
 	}
-	return o.Buffer.Write(b)
+	return o.text.Write(b)
 }
 
 // start starts a box, up to the point where somebody must answer for it. first
