@@ -95,13 +95,13 @@ var walls = []struct {
 	{StepStdio, (*builder).stdio4},          // 0 to 2 and the status pipe
 	{StepFiles, (*builder).descriptors},     // everything else closes at execve
 	{StepLandlock, (*builder).ruleset},      // opens paths of the new tree, so after pivot and before the ids change
-	{StepRlimits, (*builder).rlimits},       // may lower only; before the ids, which are counted per user
 	{StepIDs, (*builder).ids},               // clears the capabilities of root
 	{StepCaps, (*builder).caps},             // in a user namespace the ids do not change, so drop by hand
 	{StepDeath, (*builder).death},           // after ids: a change of credentials clears the signal
 	{StepNoNewPrivs, (*builder).noNewPrivs}, // Landlock and seccomp demand it without capabilities
 	{StepLandlock, (*builder).restrict},     // the second wall around files
 	{stepPlace, (*builder).place},           // before seccomp, which with a trace may hold up every call
+	{StepRlimits, (*builder).rlimits},       // may lower only; after the last step that opens something
 	{StepSeccomp, (*builder).seccomp},       // last: it may refuse any of the above
 	{StepCommand, (*builder).command},
 }
