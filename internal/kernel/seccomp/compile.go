@@ -47,13 +47,12 @@ func (f Filter) Compile(a Arch) ([]unix.SockFilter, error) {
 		return nil, fmt.Errorf("seccomp filter %q: %w", f.Name, err)
 	}
 
-	prog := code{
+	prog := append(code{
 		{Code: opLoad, K: offsetArch},
 		{Code: opEqual, Jt: 1, K: a.Audit},
 		{Code: opReturn, K: KillProcess.ret()},
 		{Code: opLoad, K: offsetNr},
-	}
-	prog = append(prog, tree(ranges)...)
+	}, search(ranges)...)
 	if len(prog) > unix.BPF_MAXINSNS {
 		return nil, fmt.Errorf("seccomp filter %q: %d instructions; the kernel takes %d", f.Name, len(prog), unix.BPF_MAXINSNS)
 	}
@@ -104,21 +103,4 @@ func sorted(leaves map[uint32]code) []uint32 {
 	}
 	slices.Sort(numbers)
 	return numbers
-}
-
-// tree is a binary search over spans. The number is in the accumulator.
-func tree(spans []span) code {
-	if len(spans) == 1 {
-		return spans[0].leaf
-	}
-	middle := len(spans) / 2
-	low, high := tree(spans[:middle]), tree(spans[middle:])
-	branch := code{{Code: opAtMin, Jt: uint8(len(low)), K: spans[middle].first}}
-	if len(low) > maxShort {
-		branch = code{
-			{Code: opAtMin, Jf: 1, K: spans[middle].first},
-			{Code: opJump, K: uint32(len(low))},
-		}
-	}
-	return slices.Concat(branch, low, high)
 }

@@ -33,7 +33,8 @@ func Strict() Filter {
 
 // strictAllowed was collected by tracing busybox and dash pipelines, Go, gcc's
 // and Python's start. busybox gives up a privilege that it does not have
-// (setgid, setuid); the kernel lets a process be no other than it is. The second group has what takes their place on arm64.
+// (setgid, setuid); the kernel lets a process be no other than it is. The
+// second group has what takes their place on arm64.
 const strictAllowed = `
 	read write writev pread64 close fstat newfstatat lseek
 	mmap mprotect munmap brk madvise
