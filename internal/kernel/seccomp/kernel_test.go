@@ -142,6 +142,42 @@ func runUnder(t *testing.T, f Filter, shell, line, want string) {
 	}
 }
 
+// tools are what people run in an ordinary step. Each works in an empty
+// folder, $W.
+var tools = []struct{ name, tool, line, want string }{
+	{"python threads and processes", "python3", `python3 -c '
+import threading, subprocess, asyncio, multiprocessing as m
+def f(x): return x + 1
+t = threading.Thread(target=lambda: print("thread", flush=True)); t.start(); t.join()
+print(subprocess.run(["echo", "sub"], capture_output=True, text=True).stdout, end="", flush=True)
+with m.get_context("fork").Pool(2) as p: print(p.map(f, [1, 2]))
+async def a():
+    p = await asyncio.create_subprocess_exec("true"); print(await p.wait())
+asyncio.run(a())'`, "thread\nsub\n[2, 3]\n0\n"},
+	{"git", "git", `cd $W && git init -q . && echo x >f && git add f && git -c user.name=a -c user.email=a@b commit -qm m && git clone -q . c 2>/dev/null && cat c/f && git gc -q`, "x\n"},
+	{"gcc and make", "gcc", `cd $W && printf '#include <stdio.h>\nint main(void) { puts("built"); }\n' >a.c && printf 'a: a.c\n\tgcc -o a a.c\n' >Makefile && make -s a && ./a`, "built\n"},
+	{"node", "node", `node -e 'require("fs").readFile("/dev/null", () => console.log("read")); require("child_process").exec("echo sub", (e, o) => console.log(o.trim()))' | sort`, "read\nsub\n"},
+	{"tar and core utilities", "tar", `cd $W && mkdir d && echo x >d/f && tar cf a.tar d && rm -r d && tar xf a.tar && cp -a d e && mv e g && chmod 755 g/f && touch -d 2020-01-01 g/f && ls g && timeout 5 nice env true && echo ok`, "f\nok\n"},
+	{"a Go program", "go", `go version | cut -d' ' -f1-2`, "go version\n"},
+}
+
+func TestDefault_runsTools(t *testing.T) {
+	needFilters(t)
+	for _, row := range tools {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := exec.LookPath(row.tool)
+			kerneltest.Need(t, row.tool, err == nil, fmt.Sprint(err))
+			dir := os.Getenv("SECCOMP_TEST_DIR")
+			if dir == "" {
+				dir = t.TempDir()
+				t.Setenv("SECCOMP_TEST_DIR", dir)
+			}
+			line := fmt.Sprintf("export HOME=%s W=%s PATH=%q; %s", dir, dir, os.Getenv("PATH"), row.line)
+			runUnder(t, Default(), "dash", line, row.want)
+		})
+	}
+}
+
 func TestStrict_killsATryForTheNetwork(t *testing.T) {
 	needFilters(t)
 	state, out := kerneltest.Child(t, func() {
