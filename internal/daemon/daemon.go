@@ -23,18 +23,16 @@ func Sandboxes(getenv func(string) string) (*service.Sandboxes, error) {
 	if err != nil {
 		state = "" // without a home there is no state folder to protect
 	}
-	home := getenv("HOME")
 	host := hostPaths(real(state), getenv)
-	return service.NewSandboxes(compartments(host), home, host), nil
+	return service.NewSandboxes(compartments(host, getenv), getenv("HOME"), host), nil
 }
 
-// compartments are all layers of this build.
-func compartments(host policy.HostPaths) *sandbox.Manager {
-	var own []string
-	for _, dir := range []string{host.State, host.Runtime} {
-		if dir != "" {
-			own = append(own, dir)
-		}
+// compartments are all layers of this build. The native one keeps grants away
+// from our own folders even where links lead to them.
+func compartments(host policy.HostPaths, getenv func(string) string) *sandbox.Manager {
+	own := ownSockets(getenv)
+	if host.State != "" {
+		own = append(own, host.State)
 	}
 	return sandbox.New(native.New(native.Options{State: own}))
 }
@@ -42,16 +40,24 @@ func compartments(host policy.HostPaths) *sandbox.Manager {
 // hostPaths are the places that no policy may open.
 func hostPaths(state string, getenv func(string) string) policy.HostPaths {
 	host := policy.HostPaths{State: state, System: systemFolders}
-	for _, dir := range socketFolders(os.Geteuid(), getenv) {
-		if _, err := os.Lstat(dir); err == nil {
-			host.Runtime = real(dir)
-			break
-		}
+	if dirs := ownSockets(getenv); len(dirs) > 0 {
+		host.Runtime = dirs[0]
 	}
 	if self, err := os.Executable(); err == nil {
 		host.Binaries = []string{real(self)}
 	}
 	return host
+}
+
+// ownSockets are the folders that hold or may hold our sockets.
+func ownSockets(getenv func(string) string) []string {
+	var dirs []string
+	for _, dir := range socketFolders(os.Geteuid(), getenv) {
+		if _, err := os.Lstat(dir); err == nil {
+			dirs = append(dirs, real(dir))
+		}
+	}
+	return dirs
 }
 
 // real follows the symbolic links of a path as far as it exists.

@@ -27,7 +27,7 @@ type Holder struct {
 // hold opens the store under a lock and starts what the mode asks for. The
 // session speaks to the holder through memory.
 func hold(ctx context.Context, state string, l *lock, opt Options) (*Session, error) {
-	p, err := open(ctx, state, opt)
+	p, err := assemble(state, opt)
 	if err != nil {
 		l.undo()
 		return nil, err

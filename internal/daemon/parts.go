@@ -1,16 +1,18 @@
 package daemon
 
 import (
-	"context"
-	"log/slog"
-	"os"
-
 	"github.com/bulkhead-dev/bulkhead/bundle/all"
+	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/engine"
+	"github.com/bulkhead-dev/bulkhead/internal/grant"
+	"github.com/bulkhead-dev/bulkhead/internal/runner/command"
 	"github.com/bulkhead-dev/bulkhead/internal/service"
 	"github.com/bulkhead-dev/bulkhead/internal/store"
 	drivers "github.com/bulkhead-dev/bulkhead/internal/store/all"
 )
+
+// Blueprints are the actions on bundles that run nothing of them.
+func Blueprints() *service.Blueprints { return service.NewBlueprints(all.Load) }
 
 // parts are what a holder is made of.
 type parts struct {
@@ -19,18 +21,39 @@ type parts struct {
 	jobs   *service.Jobs
 }
 
-// Blueprints are the actions on bundles that run nothing of them.
-func Blueprints() *service.Blueprints { return service.NewBlueprints(all.Load) }
-
-var _ = os.Getenv
-var _ *slog.Logger
-
-func open(ctx context.Context, state string, opt Options) (*parts, error) {
-	d, err := drivers.Open("", state, nil)
+// assemble opens the store of a state folder and puts the parts over it
+// together. Nothing runs yet.
+func assemble(state string, opt Options) (*parts, error) {
+	driver, err := drivers.Open(drivers.Default, state, nil)
 	if err != nil {
 		return nil, err
 	}
-	n := store.Notify(d)
-	e := engine.New(engine.Options{Store: n})
-	return &parts{store: n, engine: e, jobs: service.NewJobs(service.Options{Engine: e, Store: n, Load: all.Load, State: state, Version: opt.Version})}, nil
+	log := store.Notify(driver)
+
+	secrets := new(grant.Secrets)
+	host := hostPaths(state, opt.Getenv)
+	worker := command.New(command.Options{
+		State:   state,
+		Sandbox: compartments(host, opt.Getenv),
+		Blobs:   log,
+		Load:    all.Load,
+		Secrets: secrets,
+	})
+	loop := engine.New(engine.Options{Store: log, Runner: worker})
+
+	return &parts{store: log, engine: loop, jobs: service.NewJobs(service.Options{
+		Engine:  loop,
+		Store:   log,
+		Load:    all.Load,
+		Secrets: secrets,
+		Host:    host,
+		Attempt: attemptFolder,
+		State:   state,
+		Version: opt.Version,
+	})}, nil
+}
+
+// attemptFolder is where the runner put the attempt that an event began.
+func attemptFolder(started event.Event) string {
+	return command.Folder(started.Job, started.Node, started.Attempt, started.Epoch)
 }

@@ -38,14 +38,17 @@ func (a *active) enter(id event.JobID) error {
 	return nil
 }
 
-// exit takes back one enter.
-func (a *active) exit(id event.JobID) {
+// exit takes back one enter, and reports whether it was the job's last.
+func (a *active) exit(id event.JobID) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.jobs[id]--; a.jobs[id] <= 0 {
+	a.jobs[id]--
+	last := a.jobs[id] <= 0
+	if last {
 		delete(a.jobs, id)
 	}
 	a.wake()
+	return last
 }
 
 // wake tells those who wait; it needs a.mu.
@@ -81,7 +84,9 @@ func (j *Jobs) run(id event.JobID, do func() error) error {
 	}
 	j.active.waiters.Go(func() {
 		_, _ = j.Engine.Wait(context.Background(), id) // ends with the job, or with the engine
-		j.active.exit(id)
+		if j.active.exit(id) {
+			j.Secrets.Forget(id)
+		}
 	})
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/internal/grant"
 )
 
 // idle calls Idle in the background.
@@ -27,7 +28,7 @@ func resumeJob(t *testing.T, j *Jobs, id event.JobID) {
 
 func newJobs() (*Jobs, *fakeEngine) {
 	e := newEngine()
-	return NewJobs(Options{Engine: e, Secrets: noSecrets{}, State: "/state"}), e
+	return NewJobs(Options{Engine: e, Secrets: new(grant.Secrets), State: "/state"}), e
 }
 
 func TestIdle_waitsForEveryJob(t *testing.T) {

@@ -117,8 +117,3 @@ func (e *fakeEngine) Job(_ context.Context, id event.JobID) (engine.Job, error) 
 
 func (e *fakeEngine) Cancel(context.Context, event.JobID, string) error { return nil }
 func (e *fakeEngine) Pause(context.Context, event.JobID, bool) error    { return nil }
-
-// noSecrets keeps nothing.
-type noSecrets struct{}
-
-func (noSecrets) Keep(event.JobID, map[string]string) {}

@@ -9,11 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/bulkhead-dev/bulkhead/bundle"
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/engine"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/internal/grant"
 	"github.com/bulkhead-dev/bulkhead/internal/store"
+	"github.com/bulkhead-dev/bulkhead/policy"
 )
 
 // Engine is what Jobs asks of the engine; see engine.Engine.
@@ -37,19 +38,13 @@ type Store interface {
 	Info(ctx context.Context) (store.Info, error)
 }
 
-// Secrets keeps the values of pass_env names in memory, for as long as this
-// process runs a job.
-type Secrets interface {
-	Keep(job event.JobID, env map[string]string)
-}
-
 // Options are what Jobs is made of.
 type Options struct {
 	Engine  Engine
 	Store   Store
 	Load    Loader
-	Admit   func(*bundle.Graph, Grants) error // refuses what was not granted
-	Secrets Secrets
+	Secrets *grant.Secrets
+	Host    policy.HostPaths                 // what no policy may open
 	Attempt func(started event.Event) string // the folder of an attempt in the state folder, from its attempt.started
 	State   string                           // the state folder
 	Version string                           // of this build
@@ -87,7 +82,7 @@ func (j *Jobs) Get(ctx context.Context, id event.JobID) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	var grants Grants
+	var grants grant.Grants
 	if len(job.Grants) > 0 {
 		if err := json.Unmarshal(job.Grants, &grants); err != nil {
 			return Job{}, fault.Newf(fault.Corrupt, "grants of job %s: %w", id, err)
@@ -95,7 +90,7 @@ func (j *Jobs) Get(ctx context.Context, id event.JobID) (Job, error) {
 	}
 	return Job{
 		Job:      job,
-		PassEnv:  grants.passEnv(),
+		PassEnv:  grants.Names(),
 		Attempts: filepath.Join(j.State, "jobs", string(id)),
 	}, nil
 }

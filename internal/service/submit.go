@@ -6,14 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/bulkhead-dev/bulkhead/bundle"
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/engine"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/internal/grant"
 	"github.com/bulkhead-dev/bulkhead/policy"
 )
 
@@ -21,30 +20,8 @@ import (
 type Submission struct {
 	Folder string                     // of the bundle; absolute
 	Inputs map[string]json.RawMessage // the operator's values
-	Grants Grants                     // what the operator allows
+	Grants grant.Grants               // what the operator allows
 	Env    map[string]string          // values of the granted pass_env names; kept in memory only
-}
-
-// Grants is what the operator allows a bundle beyond the defaults.
-type Grants struct {
-	Policy     *policy.Policy // the most that any node may have; nil: only what follows
-	Read       []string
-	Write      []string
-	PassEnv    []string
-	Memory     policy.Bytes  // of one attempt; 0: the default
-	Timeout    time.Duration // of one attempt; 0: none
-	TrustHost  bool
-	BestEffort bool
-}
-
-// passEnv are the names of variables that workers may get.
-func (g Grants) passEnv() []string {
-	names := slices.Clone(g.PassEnv)
-	if g.Policy != nil {
-		names = append(names, g.Policy.Env.Pass...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // Submitted is a job that was accepted.
@@ -70,7 +47,8 @@ func (j *Jobs) Submit(ctx context.Context, s Submission) (Submitted, error) {
 	if err != nil {
 		return Submitted{}, err
 	}
-	if err := j.Admit(&graph, s.Grants); err != nil {
+	warnings, err := j.admit(&graph, s.Grants)
+	if err != nil {
 		return Submitted{}, err
 	}
 
@@ -83,11 +61,41 @@ func (j *Jobs) Submit(ctx context.Context, s Submission) (Submitted, error) {
 		_, err := j.Engine.Submit(ctx, sub)
 		return err
 	})
-	return Submitted{Job: sub.JobID, Warnings: loaded.Warnings}, err
+	return Submitted{Job: sub.JobID, Warnings: append(loaded.Warnings, warnings...)}, err
+}
+
+// admit refuses what was not granted, and what may never be granted. The
+// warnings say which grants could not be checked.
+func (j *Jobs) admit(g *bundle.Graph, grants grant.Grants) (fault.Problems, error) {
+	if err := grant.Check(g, grants); err != nil {
+		return nil, err
+	}
+	var warnings fault.Problems
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		if n.Kind != bundle.Executor {
+			continue
+		}
+		p, _, err := grants.Within(g, n)
+		if err != nil {
+			return nil, err
+		}
+		if err := policy.Check(p, j.Host); err != nil {
+			return nil, fault.Newf(fault.Denied, "node %s: %w", n.ID, err).WithHint("%s", fault.HintOf(err))
+		}
+		unsure, err := policy.CheckSockets(p, policy.ScanLimits{})
+		if err != nil {
+			return nil, fault.Newf(fault.Denied, "node %s: %w", n.ID, err).WithHint("%s", fault.HintOf(err))
+		}
+		for _, w := range unsure {
+			warnings = append(warnings, fault.Problem{Pointer: n.Pointer, Reason: w})
+		}
+	}
+	return warnings, nil
 }
 
 // submission is what the engine needs to know of a checked bundle.
-func submission(b *bundle.Bundle, g *bundle.Graph, grants Grants) (engine.Submission, error) {
+func submission(b *bundle.Bundle, g *bundle.Graph, grants grant.Grants) (engine.Submission, error) {
 	raw, err := json.Marshal(grants)
 	if err != nil {
 		return engine.Submission{}, fault.Newf(fault.Internal, "write grants: %w", err)

@@ -19,6 +19,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/engine/decide"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/internal/grant"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 	"github.com/bulkhead-dev/bulkhead/internal/service"
 	"github.com/bulkhead-dev/bulkhead/internal/store"
@@ -254,7 +255,7 @@ func FromSubmission(r *apiv1.SubmitJobRequest) (service.Submission, error) {
 		Folder: r.GetFolder(),
 		Inputs: make(map[string]json.RawMessage, len(r.GetInputs().GetFields())),
 		Env:    g.GetEnv(),
-		Grants: service.Grants{
+		Grants: grant.Grants{
 			Read:       g.GetRead(),
 			Write:      g.GetWrite(),
 			PassEnv:    g.GetPassEnv(),
