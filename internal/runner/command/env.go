@@ -27,7 +27,7 @@ var variables = []variable{
 	{"AGENT_ID", true, false, func(a *attempt) string { return string(a.w.Node.ID) }},
 	{"NODE_ID", false, false, func(a *attempt) string { return string(a.w.Node.ID) }},
 	{"AGENT_TYPE", true, false, func(a *attempt) string { return string(a.w.Node.Kind) }},
-	{"AGENT_TEMPLATE", true, false, text("generic")},
+	{"AGENT_TEMPLATE", true, true, text("generic")},
 	{"WORKDIR", true, false, (*attempt).workdir},
 	{"PAYLOADS_DIR", false, false, func(a *attempt) string { return a.place.payloads }},
 	{"BUNDLE_ROOT", false, false, func(a *attempt) string { return a.place.bundle }},
