@@ -101,8 +101,8 @@ var walls = []struct {
 	{StepNoNewPrivs, (*builder).noNewPrivs}, // Landlock and seccomp demand it without capabilities
 	{StepLandlock, (*builder).restrict},     // the second wall around files
 	{stepPlace, (*builder).place},           // before seccomp, which with a trace may hold up every call
-	{StepRlimits, (*builder).rlimits},       // may lower only; after the last step that opens something
-	{StepSeccomp, (*builder).seccomp},       // last: it may refuse any of the above
+	{StepSeccomp, (*builder).seccomp},       // after all that it may refuse
+	{StepRlimits, (*builder).rlimits},       // may lower only; after the last step that opens something, and no filter refuses it
 	{StepCommand, (*builder).command},
 }
 

@@ -94,8 +94,15 @@ func (r row) prove(t *testing.T, launcher string) {
 	} else if v := r.try(newCell(t, r, launcher, r.open())); !v.succeeded {
 		t.Errorf("without %q it failed too, so they are not what stops it: %s", r.open(), v.saw)
 	}
-	if v := r.try(newCell(t, r, launcher, nil)); v.succeeded {
+	c := newCell(t, r, launcher, nil)
+	if v := r.try(c); v.succeeded {
 		t.Errorf("with all walls it succeeded: %s", v.saw)
+	}
+	c.reported(r)
+	traced := newCell(t, r, launcher, nil)
+	traced.policy.TraceDenials = true
+	if v := r.try(traced); v.succeeded {
+		t.Errorf("with all walls and a trace it succeeded: %s", v.saw)
 	}
 	if r.bare || len(r.open()) < 2 {
 		return

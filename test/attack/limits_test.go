@@ -84,6 +84,15 @@ var limitRows = []row{
 		},
 	},
 	{
+		id: "B13", attack: "have the kernel end the host's processes first when memory runs out", success: "the victim is as likely as they are",
+		walls: []string{jail.StepOOM},
+		try: func(c *cell) verdict {
+			as := c.calls(open("/proc/self/oom_score_adj", unix.O_RDONLY), readOf(0))
+			was := c.read("/proc/self/oom_score_adj")
+			return told(as, len(as) == 2 && as[1].Data == was)
+		},
+	},
+	{
 		id: "K28", attack: "flood of output", success: "more than 64 KiB come out",
 		bare: true, why: "the caller of a command has nothing that bounds it",
 		policy: func(p *policy.Policy) { p.Limits.Output = 64 << 10 },
