@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/bulkhead-dev/bulkhead/event"
+	apiv1 "github.com/bulkhead-dev/bulkhead/api/v1"
 	"github.com/bulkhead-dev/bulkhead/internal/daemon"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
@@ -126,7 +126,7 @@ func execCode(r sandbox.Result, caught syscall.Signal) int {
 
 // printAfterExec says on stderr what the command's own output cannot know.
 func (p program) printAfterExec(r sandbox.Result) {
-	for _, d := range r.Report.Denials {
+	for _, d := range wire.Denials(r.Report.Denials) {
 		p.complain("%s", denialLine(d))
 	}
 	for _, m := range r.Report.Missing {
@@ -142,15 +142,15 @@ func (p program) printAfterExec(r sandbox.Result) {
 
 // denialLine is one refusal: what, on what, by which wall, and what would
 // allow it.
-func denialLine(d event.Denial) string {
-	line := "denied: " + oneLine(d.Operation) + " " + oneLine(d.Object) + " (" + oneLine(d.Step) + ")"
-	if d.Count > 1 {
-		line += times(d.Count)
+func denialLine(d *apiv1.Denial) string {
+	line := "denied: " + d.GetOperation() + " " + d.GetObject() + " (" + d.GetStep() + ")"
+	if d.GetCount() > 1 {
+		line += times(int(d.GetCount()))
 	}
-	if d.Grant != "" {
-		line += "; grant: " + oneLine(d.Grant)
+	if d.GetGrant() != "" {
+		line += "; grant: " + d.GetGrant()
 	}
-	return line
+	return oneLine(line)
 }
 
 // interruptible ends the context at SIGINT, SIGTERM or SIGHUP. Caught tells

@@ -40,11 +40,14 @@ func (p program) follow(cmd *cobra.Command, s *daemon.Session, id string) error 
 		return f.left(ctx, err)
 	}
 	f.view.close()
-	result, err := f.session.Load().GetResult(ctx, connect.NewRequest(&apiv1.GetResultRequest{JobId: id}))
+	result, job, err := f.result(ctx)
 	if err != nil {
-		return f.left(ctx, wire.FromConnect(err))
+		return f.left(ctx, err)
 	}
-	ending := p.showResult(cmd, result.Msg)
+	ending := p.showResult(cmd, result)
+	if !wantsJSON(cmd) {
+		p.complain("attempts are in %s", oneLine(job.GetAttemptsFolder()))
+	}
 	if err := f.stay(ctx); err != nil {
 		return f.left(ctx, err)
 	}
@@ -77,7 +80,10 @@ func (f *follower) toTheEnd(ctx context.Context) error {
 		if err == nil || f.session.Load().Holder != nil || fault.KindOf(err) != fault.Unavailable || ctx.Err() != nil {
 			return err
 		}
-		if err := f.reattach(ctx); err != nil {
+		if err := f.reattach(ctx, daemon.Serve); err != nil {
+			return err
+		}
+		if err := f.takeOver(ctx); err != nil {
 			return err
 		}
 	}
@@ -106,21 +112,49 @@ func (f *follower) watch(ctx context.Context) error {
 }
 
 // reattach finds the next holder after the old one has left.
-func (f *follower) reattach(ctx context.Context) error {
+func (f *follower) reattach(ctx context.Context, mode daemon.Mode) error {
 	_ = f.session.Load().Close()
-	next, err := f.attachTo(ctx, f.session.Load().State, daemon.Serve)
+	next, err := f.attachTo(ctx, f.session.Load().State, mode)
 	if err != nil {
 		return err
 	}
 	f.session.Store(next)
-	if next.Holder == nil {
+	return nil
+}
+
+// takeOver resumes the job if this process is the holder now.
+func (f *follower) takeOver(ctx context.Context) error {
+	s := f.session.Load()
+	if s.Holder == nil {
 		return nil
 	}
-	_, err = resume(ctx, next, f.job)
+	_, err := resume(ctx, s, f.job)
 	if fault.KindOf(err) == fault.Invalid {
 		return nil // it has ended in the meantime
 	}
 	return err
+}
+
+// result asks what the job came to. The holder may leave just now, because
+// the job was its last: then the store is read without it.
+func (f *follower) result(ctx context.Context) (*apiv1.JobResult, *apiv1.Job, error) {
+	for {
+		s := f.session.Load()
+		result, err := s.GetResult(ctx, connect.NewRequest(&apiv1.GetResultRequest{JobId: f.job}))
+		if err == nil {
+			var job *connect.Response[apiv1.Job]
+			if job, err = s.GetJob(ctx, connect.NewRequest(&apiv1.GetJobRequest{JobId: f.job})); err == nil {
+				return result.Msg, job.Msg, nil
+			}
+		}
+		err = wire.FromConnect(err)
+		if s.Holder != nil || fault.KindOf(err) != fault.Unavailable || ctx.Err() != nil {
+			return nil, nil, err
+		}
+		if err := f.reattach(ctx, daemon.Read); err != nil {
+			return nil, nil, err
+		}
+	}
 }
 
 // stay keeps this process alive while it runs jobs of other processes.

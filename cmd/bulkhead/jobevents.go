@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	apiv1 "github.com/bulkhead-dev/bulkhead/api/v1"
 	"github.com/bulkhead-dev/bulkhead/internal/daemon"
@@ -48,10 +49,11 @@ func (p program) events(cmd *cobra.Command, req *apiv1.WatchEventsRequest) error
 			return interrupted(ctx, err)
 		}
 		follow := req.GetFollow()
-		if s.Holder != nil {
-			req.Follow = false // nobody works on jobs: nothing would come
-		}
+		req.Follow = follow && s.Holder == nil // else nothing would come
 		err = wire.FromConnect(p.printEvents(ctx, cmd, s, req))
+		if err == nil && follow && s.Holder != nil {
+			p.tellAbandoned(ctx, s, req.GetJobId())
+		}
 		req.Follow = follow
 		_ = s.Close()
 		if s.Holder == nil && follow && fault.KindOf(err) == fault.Unavailable && ctx.Err() == nil {
@@ -60,6 +62,17 @@ func (p program) events(cmd *cobra.Command, req *apiv1.WatchEventsRequest) error
 		return interrupted(ctx, err)
 	}
 }
+
+// tellAbandoned says that a job which has not ended does not go on by itself.
+func (p program) tellAbandoned(ctx context.Context, s *daemon.Session, id string) {
+	job, err := s.GetJob(ctx, connect.NewRequest(&apiv1.GetJobRequest{JobId: id}))
+	if err == nil && !ended[job.Msg.GetStatus()] {
+		p.complain("nobody works on job %s: it is %s; 'bulkhead job resume %s' lets it go on", id, job.Msg.GetStatus(), id)
+	}
+}
+
+// ended are the statuses after which nothing happens to a job.
+var ended = map[string]bool{"completed": true, "failed": true, "cancelled": true}
 
 func (p program) printEvents(ctx context.Context, cmd *cobra.Command, s *daemon.Session, req *apiv1.WatchEventsRequest) error {
 	events, err := s.WatchEvents(ctx, connect.NewRequest(req))
@@ -87,31 +100,44 @@ func eventLine(e *apiv1.Event) string {
 	if e.GetName() != "" {
 		line += " " + e.GetName()
 	}
-	if e.GetReason() != "" {
+	if e.GetReason() != "" && e.GetKind() != "policy.denied" {
 		line += ": " + e.GetReason()
 	}
 	return oneLine(line + eventData(e))
 }
 
-// showsData are the kinds whose data says what happened.
-var showsData = map[string]bool{"worker": true, "policy.denied": true}
-
 // maxData is how much of an event's data a line shows, in bytes.
 const maxData = 300
 
+// eventData is what an event's data adds to its line: a refusal in words, a
+// worker's own event as JSON, nothing for others.
 func eventData(e *apiv1.Event) string {
-	if !showsData[e.GetKind()] || e.GetData() == nil {
-		return ""
+	switch e.GetKind() {
+	case "policy.denied":
+		return ": " + denialLine(denialOf(e.GetData()))
+	case "worker":
+		data, err := wire.JSON(e.GetData())
+		if err == nil && string(data) != "null" {
+			return " " + shortened(string(data))
+		}
 	}
-	data, err := wire.JSON(e.GetData())
-	if err != nil || string(data) == "null" {
-		return ""
+	return ""
+}
+
+// denialOf reads the refusal in an event's data.
+func denialOf(v *structpb.Value) *apiv1.Denial {
+	d := new(apiv1.Denial)
+	if data, err := wire.JSON(v); err == nil {
+		_ = wire.FromJSON(data, d) // what it cannot read stays empty
 	}
-	text := string(data)
-	if len(text) > maxData {
-		text = strings.ToValidUTF8(text[:maxData], "") + "…"
+	return d
+}
+
+func shortened(text string) string {
+	if len(text) <= maxData {
+		return text
 	}
-	return " " + text
+	return strings.ToValidUTF8(text[:maxData], "") + "…"
 }
 
 // clock is the time of day of an API time, in the reader's zone.

@@ -28,6 +28,7 @@ bytes as they are.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.JobId = args[0]
 			return p.with(cmd, daemon.Read, func(ctx context.Context, s *daemon.Session) error {
+				req.Follow = req.GetFollow() && s.Holder == nil // else nothing would come
 				chunks, err := s.GetLogs(ctx, connect.NewRequest(req))
 				if err != nil {
 					return err

@@ -27,6 +27,7 @@ how the job ended: 0 completed, 1 failed, 4 cancelled.`,
 			req.JobId = args[0]
 			var result *apiv1.JobResult
 			err := p.with(cmd, daemon.Read, func(ctx context.Context, s *daemon.Session) error {
+				req.Wait = req.GetWait() && s.Holder == nil // else it would never end
 				answer, err := s.GetResult(ctx, connect.NewRequest(req))
 				if err == nil {
 					result = answer.Msg

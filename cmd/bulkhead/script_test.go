@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,8 @@ func TestScripts(t *testing.T) {
 			"waitfor": waitFor,
 			"killpid": killPID,
 			"lines":   lineCount,
+			"expand":  expand,
+			"idle":    idle,
 		},
 	})
 }
@@ -163,6 +166,29 @@ func lineCount(ts *testscript.TestScript, neg bool, args []string) {
 	if got := strings.Count(text, "\n"); (got == want) == neg {
 		ts.Fatalf("%s has %d lines, want %d:\n%s", args[0], got, want, text)
 	}
+}
+
+// expand replaces $WORK in files: expand file...
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	for _, file := range args {
+		text := strings.ReplaceAll(ts.ReadFile(file), "$WORK", ts.Getenv("WORK"))
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
+	}
+}
+
+// idle waits until nobody holds a state folder: idle state
+func idle(ts *testscript.TestScript, _ bool, args []string) {
+	for range 1200 {
+		s, err := daemon.Attach(context.Background(), daemon.Options{State: ts.MkAbs(args[0]), Mode: daemon.Join, Getenv: ts.Getenv})
+		if errors.Is(err, daemon.ErrNoHolder) {
+			return
+		}
+		if err == nil {
+			_ = s.Close()
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	ts.Fatalf("%s is still held", args[0])
 }
 
 // killPID sends a signal to the process whose id stands in the LOCK file of a

@@ -49,7 +49,7 @@ func (j *Jobs) Result(ctx context.Context, id event.JobID, wait bool) (Result, e
 	}
 	if !job.Status.Terminal() {
 		return Result{}, fault.Newf(fault.Unavailable, "job %s has no result yet: it is %s", id, job.Status).
-			WithHint("wait for it: bulkhead job result %s --wait", id)
+			WithHint("wait for it: bulkhead job result %s --wait; if nobody works on it: bulkhead job resume %s", id, id)
 	}
 	return j.result(ctx, job, reports)
 }

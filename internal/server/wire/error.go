@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 
 	"connectrpc.com/connect"
@@ -61,7 +62,19 @@ func FromConnect(err error) error {
 			return FromError(e)
 		}
 	}
+	if !connect.IsWireError(ce) {
+		return lost(ce)
+	}
 	return &fault.Error{Kind: kindOfCode(ce.Code()), Msg: ce.Message(), Err: ce.Unwrap()}
+}
+
+// lost is the fault of a call that no answer came to: the other end is gone,
+// or we gave up ourselves.
+func lost(ce *connect.Error) error {
+	if errors.Is(ce, context.Canceled) {
+		return &fault.Error{Kind: fault.Cancelled, Msg: ce.Message(), Err: ce.Unwrap()}
+	}
+	return &fault.Error{Kind: fault.Unavailable, Msg: "no answer from the holder of the state folder: " + ce.Message(), Err: ce.Unwrap()}
 }
 
 // kindNamed finds a kind by its stable name; Internal when it is unknown.
