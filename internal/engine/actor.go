@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ type actor struct {
 	graph *bundle.Graph
 
 	state    atomic.Pointer[decide.State] // the last one known to be committed
+	trouble  atomic.Pointer[string]       // why the last commit failed; nil: it did not
 	suspect  bool                         // a commit failed: reload before the next decision
 	todo     []decide.Done                // ended attempts that are not committed yet
 	live     map[key]context.CancelCauseFunc
@@ -140,11 +142,17 @@ func (a *actor) progress(ctx context.Context, tries int) int {
 		do = decide.Complete{Done: a.todo}
 	}
 	err := a.step(context.WithoutCancel(ctx), do)
+	if errors.As(err, new(hopelessError)) {
+		err = a.step(context.WithoutCancel(ctx), decide.Abort{Reason: "the engine cannot go on: " + err.Error()})
+	}
 	if err == nil || a.lost != nil {
 		a.todo = nil
+		a.trouble.Store(nil)
 		return 0
 	}
 
+	reason := "the last commit failed and is tried again: " + err.Error()
+	a.trouble.Store(&reason)
 	a.e.opt.Log.Warn("commit failed", "job", a.job, "err", err, "tries", tries+1)
 	if a.stop && tries >= giveUpAfter {
 		a.todo = nil // recorded as lost when the job is resumed

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/engine/decide"
@@ -96,7 +97,7 @@ func (a *actor) decide(ctx context.Context, s *decide.State, in decide.Input) (d
 		for _, ref := range need.Refs {
 			raw, err := a.e.read(ctx, ref)
 			if err != nil {
-				return decide.Result{}, fmt.Errorf("read blob: %w", err)
+				return decide.Result{}, hopeless(fmt.Errorf("read blob: %w", err), fault.Corrupt, fault.NotFound)
 			}
 			in.Blobs[ref.Digest] = raw
 		}
@@ -133,12 +134,27 @@ func (a *actor) commit(ctx context.Context, before *decide.State, r decide.Resul
 	switch {
 	case errs[0] != nil:
 		a.suspect = true
-		return errs[0]
+		return hopeless(errs[0], fault.Invalid)
 	case applied[0].Repeat:
 		a.suspect = true
 		return errRepeat
 	}
 	return nil
+}
+
+// hopelessError is one that a repetition would only meet again: the job
+// cannot go on.
+type hopelessError struct{ error }
+
+// Unwrap returns what happened.
+func (e hopelessError) Unwrap() error { return e.error }
+
+// hopeless marks an error of one of some kinds.
+func hopeless(err error, kinds ...fault.Kind) error {
+	if slices.Contains(kinds, fault.KindOf(err)) {
+		return hopelessError{err}
+	}
+	return err
 }
 
 // errRepeat says that a command id was known: the job is as it was.
@@ -171,7 +187,7 @@ func (a *actor) refresh(ctx context.Context) error {
 	}
 	s, err := a.e.load(ctx, a.job)
 	switch {
-	case fault.KindOf(err) == fault.Corrupt:
+	case fault.KindOf(err) == fault.Corrupt, fault.KindOf(err) == fault.NotFound:
 		a.lose(err)
 		return nil
 	case err != nil:

@@ -394,3 +394,59 @@ func TestWork_carriesWhatTheRunnerNeeds(t *testing.T) {
 			[]string{"again", "c", string(got[0].Message.ID)})
 	})
 }
+
+func TestAbort_failsAJobThatCannotGoOn(t *testing.T) {
+	rows := map[string]struct {
+		breakIt func(w *world)
+		reason  string
+	}{
+		"a transition that the store refuses": {func(w *world) {
+			w.h.before = func() error {
+				w.h.before = nothing
+				return fault.New(fault.Invalid, "too large")
+			}
+		}, "the engine cannot go on: too large"},
+		"a blob that is gone": {
+			func(w *world) { clear(w.mem.blobs) },
+			"the engine cannot go on: read blob: there is no such blob",
+		},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := runnerFunc(func(_ context.Context, w Work) event.Outcome {
+					if w.Node.ID == "b" {
+						time.Sleep(2 * time.Second)
+					}
+					return says(`"` + strings.Repeat(string(w.Node.ID), event.MaxInline) + `"`)
+				})
+				w := start(t, newMemory(), r)
+				g := chain("a", "b")
+				g.Edges, g.Entrypoints = nil, []event.NodeID{"a", "b"}
+				w.submit("j", g)
+				time.Sleep(time.Second)
+				row.breakIt(w)
+				want(t, "status", w.wait("j").Status, event.JobStateFailed)
+				want(t, "reason", w.job("j").Reason, row.reason)
+			})
+		})
+	}
+}
+
+func TestJob_saysThatTheStoreRefuses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := start(t, newMemory(), echo)
+		w.submit("j", chain("a"))
+		full := true
+		w.h.before = func() error {
+			if full {
+				return fault.New(fault.Exhausted, "disk full")
+			}
+			return nil
+		}
+		time.Sleep(2 * time.Second)
+		want(t, "pending", w.job("j").Pending[0], "the last commit failed and is tried again: disk full")
+		full = false
+		want(t, "status", w.wait("j").Status, event.JobStateCompleted)
+	})
+}

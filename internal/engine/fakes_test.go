@@ -60,6 +60,9 @@ func (m *memory) apply(t event.Transition) (event.Applied, error) {
 		r.timers[timer.Key] = timer
 	}
 	a := event.Applied{Version: r.snap.Version}
+	if len(r.commands) > 2 { // a store remembers only the latest ones
+		clear(r.commands)
+	}
 	r.commands[t.Command] = a
 	return a, nil
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,11 +44,7 @@ func (e *Engine) Submit(ctx context.Context, sub Submission) (event.Summary, err
 	err = e.open(a, func() error { return a.submit(ctx, sub) })
 	switch {
 	case errors.Is(err, errRepeat):
-		s, err := e.load(ctx, sub.JobID)
-		if err != nil {
-			return event.Summary{}, err
-		}
-		return s.Summary(), nil
+		return e.submitted(ctx, sub)
 	case err != nil:
 		return event.Summary{}, err
 	}
@@ -60,26 +57,26 @@ func (a *actor) submit(ctx context.Context, sub Submission) error {
 		return fmt.Errorf("keep graph: %w", err)
 	}
 	in := decide.Input{Owner: a.e.owner, Do: decide.Submit{
-		Job: sub.JobID, Folder: sub.Folder, GraphDigest: sub.GraphDigest, BundleDigest: sub.BundleDigest, Grants: sub.Grants,
+		Job: sub.JobID, Folder: sub.Folder, GraphDigest: sub.GraphDigest, BundleDigest: sub.BundleDigest,
+		Grants: sub.Grants, Command: sub.command(),
 	}}
 	err := a.try(ctx, in, sub.Command)
-	switch {
-	case errors.Is(err, errRepeat):
-		return a.repeated(ctx)
-	case fault.KindOf(err) == fault.Conflict:
-		return exists(sub.JobID)
+	if errors.Is(err, errRepeat) || fault.KindOf(err) == fault.Conflict {
+		return a.repeated(ctx, sub)
 	}
 	return err
 }
 
 // repeated opens a job that this engine submitted before, when the answer was
 // lost. One of an earlier engine stays closed: only Resume adopts.
-func (a *actor) repeated(ctx context.Context) error {
+func (a *actor) repeated(ctx context.Context, sub Submission) error {
 	s, err := a.e.load(ctx, a.job)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if s.Owner != a.e.owner {
+	case s.Command != sub.command():
+		return exists(a.job)
+	case s.Owner != a.e.owner:
 		return errRepeat
 	}
 	a.state.Store(s)
@@ -87,22 +84,32 @@ func (a *actor) repeated(ctx context.Context) error {
 	return nil
 }
 
-// resubmit answers a submission of a job that this engine holds. The job is
-// in the store then, so that a transition from version 0 cannot change it.
+// resubmit answers a submission of a job that this engine holds.
 func (e *Engine) resubmit(ctx context.Context, sub Submission) (event.Summary, error) {
 	a, err := e.held(ctx, sub.JobID)
-	if err != nil {
+	switch {
+	case err != nil:
 		return event.Summary{}, err
-	}
-	if a == nil || a.state.Load() == nil {
+	case a == nil || a.state.Load() == nil: // it was not opened after all
 		return e.Submit(ctx, sub)
 	}
-	applied, errs := e.opt.Store.Apply(ctx, []event.Transition{{Job: sub.JobID, Command: sub.Command, Epoch: a.state.Load().Epoch}})
-	if errs[0] != nil || !applied[0].Repeat {
+	return e.submitted(ctx, sub)
+}
+
+// submitted answers a submission of a job that is on record.
+func (e *Engine) submitted(ctx context.Context, sub Submission) (event.Summary, error) {
+	s, _, err := e.look(ctx, sub.JobID)
+	switch {
+	case err != nil:
+		return event.Summary{}, err
+	case s.Command != sub.command():
 		return event.Summary{}, exists(sub.JobID)
 	}
-	return a.state.Load().Summary(), nil
+	return s.Summary(), nil
 }
+
+// command names the submission in the state of its job.
+func (s Submission) command() string { return hex.EncodeToString(s.Command[:]) }
 
 // exists is the answer to a job id that is taken.
 func exists(job event.JobID) error {

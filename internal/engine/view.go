@@ -26,7 +26,7 @@ type Job struct {
 
 // Job describes a job without starting anything.
 func (e *Engine) Job(ctx context.Context, id event.JobID) (Job, error) {
-	s, held, err := e.look(ctx, id)
+	s, a, err := e.look(ctx, id)
 	if err != nil {
 		return Job{}, err
 	}
@@ -34,7 +34,13 @@ func (e *Engine) Job(ctx context.Context, id event.JobID) (Job, error) {
 	if err != nil {
 		return Job{}, fmt.Errorf("load graph: %w", err)
 	}
-	return describe(&g, s, held), nil
+	j := describe(&g, s, a != nil)
+	if a != nil && !j.Status.Terminal() {
+		if trouble := a.trouble.Load(); trouble != nil {
+			j.Pending = append([]string{*trouble}, j.Pending...)
+		}
+	}
+	return j, nil
 }
 
 // describe puts a job into words.
@@ -53,17 +59,18 @@ func describe(g *bundle.Graph, s *decide.State, held bool) Job {
 	return j
 }
 
-// look returns the state of a job, from memory when this engine holds it.
-func (e *Engine) look(ctx context.Context, id event.JobID) (s *decide.State, held bool, err error) {
+// look returns the state of a job, from memory when this engine holds it; the
+// actor is nil when it does not.
+func (e *Engine) look(ctx context.Context, id event.JobID) (*decide.State, *actor, error) {
 	a, err := e.held(ctx, id)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	if a != nil && a.state.Load() != nil {
-		return a.state.Load(), true, nil
+		return a.state.Load(), a, nil
 	}
-	s, err = e.load(ctx, id)
-	return s, false, err
+	s, err := e.load(ctx, id)
+	return s, nil, err
 }
 
 // Wait blocks until a job has ended and nothing of it runs, and returns how.

@@ -17,6 +17,7 @@ type Submit struct {
 	GraphDigest  string
 	BundleDigest string
 	Grants       json.RawMessage // opaque; stored with the job
+	Command      string          // names the submission, so that a repeat is known for ever
 }
 
 func (c Submit) apply(f *fold) error {
@@ -47,7 +48,8 @@ func newState(g *bundle.Graph, c Submit) *State {
 	s := &State{
 		V: event.Version, Job: c.Job, Name: g.Name, Status: event.JobStatePending, Epoch: 1,
 		Folder: c.Folder, GraphDigest: c.GraphDigest, BundleDigest: c.BundleDigest, Grants: grants(c.Grants),
-		Nodes: make([]Node, len(g.Nodes)),
+		Command: c.Command,
+		Nodes:   make([]Node, len(g.Nodes)),
 	}
 	for i := range g.Nodes {
 		s.Nodes[i].ID = g.Nodes[i].ID
@@ -125,6 +127,18 @@ func (c Cancel) apply(f *fold) error {
 	f.s.Epoch++
 	f.s.Status, f.s.Reason, f.s.Kill = event.JobStateCancelling, c.Reason, false
 	f.emit(event.Event{Kind: event.JobCancelling, Actor: byOperator, Reason: c.Reason})
+	return nil
+}
+
+// Abort fails a job that the engine cannot go on with.
+type Abort struct{ Reason string }
+
+func (c Abort) apply(f *fold) error {
+	if f.s.Status.Terminal() {
+		return nil
+	}
+	f.s.Failure = &Failure{Failure: event.Failure{Cause: "engine", Reason: c.Reason}}
+	f.conclude(event.JobStateFailed, event.Event{Kind: event.JobFailed, Reason: c.Reason})
 	return nil
 }
 

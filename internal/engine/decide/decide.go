@@ -25,7 +25,7 @@ type Input struct {
 	Blobs map[string][]byte // contents that an earlier NeedBlobs asked for, by digest
 }
 
-// Action is what happened: Submit, Complete, Tick, Cancel, Pause or Resume.
+// Action is what happened: Submit, Complete, Tick, Cancel, Abort, Pause or Resume.
 type Action interface{ apply(f *fold) error }
 
 // Result is what follows from an input: the parts of one transition. Without

@@ -251,3 +251,24 @@ func TestPending_saysWhyEachThingWaits(t *testing.T) {
 	j.do(Cancel{})
 	want(t, "cancelling", strings.Contains(Pending(j.g, j.s)[0], "1 attempts are still ending"), true)
 }
+
+func TestMailbox_isBounded(t *testing.T) {
+	a := exec("a", func(n *bundle.Node) { n.Executor.NoDefaultOutput = true })
+	j := newJob(t, graph([]bundle.Node{a, exec("b")}, "a->b:m"))
+	o := event.Outcome{}
+	for range maxQueued + 1 {
+		o.Emit = append(o.Emit, event.Emit{Type: "m", Body: body("1")})
+	}
+	j.end("a", o)
+	want(t, "status", j.s.Status, event.JobStateFailed)
+	want(t, "cause", j.s.Failure.Cause, "limit")
+	want(t, "last event", j.all[len(j.all)-1].Kind, event.JobFailed)
+}
+
+func TestAbort_failsTheJob(t *testing.T) {
+	j := newJob(t, graph([]bundle.Node{exec("a")}))
+	j.do(Abort{Reason: "the store refuses"})
+	want(t, "status, reason", []string{string(j.s.Status), j.s.Reason}, []string{"failed", "the store refuses"})
+	j.do(Abort{Reason: "again"})
+	want(t, "events of a repeat", len(j.last.Events), 0)
+}

@@ -3,6 +3,7 @@ package decide
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -19,6 +20,10 @@ func (f *fold) gather(n *Node, def *bundle.Node, h hop) {
 		return
 	}
 	n.Batch = append(n.Batch, Gathered{h.message.ID, h.message.Correlation, h.message.Body})
+	if len(n.Batch) > maxQueued {
+		f.fail(Failure{Failure: event.Failure{Node: n.ID, Cause: "limit", Reason: fmt.Sprintf("it gathered more than %d messages", maxQueued)}}, h.seq)
+		return
+	}
 
 	c := aggregator(def)
 	full := c.CompleteAfter > 0 && len(n.Batch) >= c.CompleteAfter

@@ -122,6 +122,9 @@ func (f *fold) unrouted(o output, reason string) {
 
 // deliver puts a message into a mailbox once.
 func (f *fold) deliver(m event.Message, cause event.Seq) {
+	if f.s.Status.Terminal() {
+		return
+	}
 	switch f.remember(m) {
 	case repeat:
 		return
@@ -144,9 +147,24 @@ func (f *fold) deliver(m event.Message, cause event.Seq) {
 	n, def := f.node(m.To)
 	if def.Kind == bundle.Executor {
 		n.Queue = append(n.Queue, Item{Message: m, Seq: seq})
+		f.crowded(n, seq)
 		return
 	}
 	f.hops = append(f.hops, hop{m, seq})
+}
+
+// maxQueued bounds the messages in one mailbox: all of them are in the state,
+// which is written with every commit.
+const maxQueued = 10_000
+
+// crowded fails the job when a mailbox has grown out of bounds.
+func (f *fold) crowded(n *Node, cause event.Seq) {
+	if len(n.Queue) > maxQueued && !f.s.Status.Terminal() {
+		f.fail(Failure{Failure: event.Failure{
+			Node: n.ID, Cause: "limit",
+			Reason: fmt.Sprintf("more than %d messages wait for it", maxQueued),
+		}}, cause)
+	}
 }
 
 // walk carries messages through routers and aggregators until only workers

@@ -17,11 +17,12 @@ type State struct {
 	Reason    string          `json:"reason,omitempty"`
 	Submitted time.Time       `json:"submitted"`
 	Updated   time.Time       `json:"updated"`
-	Version   event.Seq       `json:"version"`         // the last event
-	Epoch     event.Epoch     `json:"epoch"`           // of the owner; raised by adoption and by cancel
-	Owner     string          `json:"owner,omitempty"` // the engine that works on the job
-	Claims    event.Epoch     `json:"claims"`          // attempts started so far; each start takes the next one as its epoch
-	Kill      bool            `json:"kill,omitempty"`  // paused with the running attempts to be ended
+	Version   event.Seq       `json:"version"`           // the last event
+	Epoch     event.Epoch     `json:"epoch"`             // of the owner; raised by adoption and by cancel
+	Owner     string          `json:"owner,omitempty"`   // the engine that works on the job
+	Command   string          `json:"command,omitempty"` // of the submission, in hex
+	Claims    event.Epoch     `json:"claims"`            // attempts started so far; each start takes the next one as its epoch
+	Kill      bool            `json:"kill,omitempty"`    // paused with the running attempts to be ended
 
 	Folder       string          `json:"folder,omitempty"`
 	GraphDigest  string          `json:"graph"`
