@@ -23,6 +23,9 @@ func Notify(d Driver) *Notifier {
 
 var _ Driver = (*Notifier)(nil)
 
+// Unwrap returns the driver, for what only some drivers can do.
+func (n *Notifier) Unwrap() Driver { return n.Driver }
+
 // Apply applies and then, when the answers are known, wakes the followers of
 // the jobs that changed.
 func (n *Notifier) Apply(ctx context.Context, ts []event.Transition) ([]Applied, []error) {

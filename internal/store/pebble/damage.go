@@ -20,17 +20,23 @@ type damage struct {
 	jobs   map[event.JobID]string
 	good   map[event.JobID]struct{}
 	edges  map[event.JobID]struct{} // jobs at the ends of damaged tables
+	seen   map[string]struct{}      // damages of tables that were reported
 	survey bool                     // a table is damaged and its jobs are not known yet
 }
 
-// maxGood bounds the memory for jobs known as good; beyond it they are read anew.
-const maxGood = 100_000
+// These bound the memory for jobs that are known as good and for damages that
+// were reported; beyond it they are read and reported anew.
+const (
+	maxGood = 100_000
+	maxSeen = 1000
+)
 
 func newDamage() *damage {
 	return &damage{
 		jobs:  make(map[event.JobID]string),
 		good:  make(map[event.JobID]struct{}),
 		edges: make(map[event.JobID]struct{}),
+		seen:  make(map[string]struct{}),
 	}
 }
 
@@ -91,16 +97,26 @@ func (d *damage) forgetGood() {
 	clear(d.good)
 }
 
-// sawTable is called on read paths and must not block.
-func (d *damage) sawTable(info pebble.DataCorruptionInfo) {
+// sawTable notes a damage of a table and reports whether it is new. It is
+// called on read paths and must not block.
+func (d *damage) sawTable(info pebble.DataCorruptionInfo) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	what := info.Path + info.Details.Error()
+	if _, known := d.seen[what]; known {
+		return false
+	}
+	if len(d.seen) >= maxSeen {
+		clear(d.seen)
+	}
+	d.seen[what] = struct{}{}
 	d.survey = true
 	for _, key := range [][]byte{info.Bounds.Start, info.Bounds.End.Key} {
 		if job := jobOf(key); job != "" {
 			d.edges[job] = struct{}{}
 		}
 	}
+	return true
 }
 
 // takeSurvey reports, once, that the jobs of a damaged table must be found.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,9 +34,9 @@ type guard struct {
 	cause error
 }
 
-// flushPause is how long a failed write of a table waits before the database
+// mergePause is how long a failed merge of tables waits before the database
 // hears of it: it tries again at once, forever.
-const flushPause = 200 * time.Millisecond
+const mergePause = time.Second
 
 func newGuard(s *space, log *slog.Logger) *guard {
 	return &guard{space: s, log: log, down: make(chan struct{})}
@@ -70,36 +71,36 @@ func (g *guard) failure() error {
 	return g.cause
 }
 
-// write runs a write to a file. Vital ones are those without which the
-// database cannot go on. Retriable ones may be run again when they failed.
-func (g *guard) write(name string, retriable bool, op func() error) error {
+// A target is a file or folder that is written to.
+type target struct {
+	name  string
+	spare bool // a merge of tables: the database drops it and goes on
+}
+
+// write runs a write. Retriable ones may be run again when they failed.
+func (g *guard) write(to target, retriable bool, op func() error) error {
 	err := g.pass(op)
-	if err == nil || !g.armed.Load() {
-		return g.whileOpening(err, retriable, op)
+	if err == nil || to.spare {
+		return err
 	}
 	if isFull(err) && g.space.giveUp() {
-		g.log.Warn("disk is full: gave up the reserve", "path", name)
+		g.log.Warn("disk is full: gave up the reserve", "path", to.name)
 		if retriable {
 			err = g.pass(op)
 		}
 	}
-	if err == nil {
-		return nil
-	}
-	if !vital(name) {
-		time.Sleep(flushPause)
+	if err == nil || g.canGiveUp(to.name) {
 		return err
 	}
-	g.fail(writeFailure(name, err))
+	g.fail(writeFailure(to.name, err))
 	select {} // see guard
 }
 
-// whileOpening lets errors pass, after one more try on the reserve.
-func (g *guard) whileOpening(err error, retriable bool, op func() error) error {
-	if isFull(err) && g.space.giveUp() && retriable {
-		return g.pass(op)
-	}
-	return err
+// canGiveUp reports whether the database gives up cleanly when it hears that
+// a write failed. Only while it opens it does, and not for a table: for that
+// it waits without end.
+func (g *guard) canGiveUp(name string) bool {
+	return !g.armed.Load() && !strings.HasSuffix(name, ".sst")
 }
 
 // pass runs a write unless the store is fenced; then it never returns.

@@ -1,11 +1,11 @@
 package pebble_test
 
 import (
+	"errors"
 	"path"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sys/unix"
@@ -40,6 +40,9 @@ var diskFailures = []struct {
 	{"bad sector under the log", failOn("sync", "*.log", unix.EIO), fault.Unavailable},
 	{"no room for the next log", failOn("create", "*.log", unix.ENOSPC), fault.Exhausted},
 	{"bad sector under the next log", failOn("create", "*.log", unix.EIO), fault.Unavailable},
+	{"no room for a table", failOn("create", "*.sst", unix.ENOSPC), fault.Exhausted},
+	{"no room within a table", failOn("write", "*.sst", unix.ENOSPC), fault.Exhausted},
+	{"bad sector under a table", failOn("sync", "*.sst", unix.EIO), fault.Unavailable},
 	{"no room for the manifest", failOn("write", "MANIFEST*", unix.ENOSPC), fault.Exhausted},
 	{"bad sector under the manifest", failOn("sync", "MANIFEST*", unix.EIO), fault.Unavailable},
 }
@@ -178,23 +181,29 @@ func TestFullDisk_stopsBeforeTheDatabaseDoes(t *testing.T) {
 	mustApply(t, s, storetest.Step("a", 1, 1))
 }
 
-func TestTableThatCannotBeWritten_isTriedAgain(t *testing.T) {
+func TestMergeThatFindsNoRoom_stopsNobody(t *testing.T) {
 	disk := &hookFS{FS: vfs.NewMem()}
 	s := open(t, "state", onMemory(disk))
 	var tries atomic.Int32
-	disk.set(func(op, name string) error {
-		if op == "create" && strings.HasSuffix(name, ".sst") && tries.Add(1) <= 2 {
+	disk.set(func(op, _ string) error {
+		if op == "merge" && tries.Add(1) <= 2 {
 			return unix.ENOSPC
 		}
 		return nil
 	})
-	if acked, err := writeUntilFailure(s); err != nil {
+	acked, err := writeUntilFailure(s)
+	if err != nil {
 		t.Errorf("stopped at %d: %v", acked, err)
 	}
 	for tries.Load() <= 2 {
-		time.Sleep(time.Millisecond)
+		if err := s.Compact(); err != nil && !errors.Is(err, unix.ENOSPC) {
+			t.Fatal(err)
+		}
 	}
-	sameAsAcked(t, s, 400)
+	sameAsAcked(t, s, acked)
+	if info, err := s.Info(t.Context()); err != nil || info.ReadOnly != "" {
+		t.Errorf("info: %+v, %v", info, err)
+	}
 }
 
 func TestFailedStore_letsItsFolderGo(t *testing.T) {

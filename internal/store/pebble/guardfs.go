@@ -3,8 +3,8 @@ package pebble
 import (
 	"io"
 	"os"
-	"path"
-	"strings"
+	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -15,36 +15,37 @@ type guardFS struct {
 	guard *guard
 }
 
-// vital says whether the database panics when a write to a file fails: its
-// log, its manifest, the markers that name them, and folders.
-func vital(name string) bool {
-	base := path.Base(name)
-	return strings.HasSuffix(base, ".log") || strings.HasPrefix(base, "MANIFEST") ||
-		strings.HasPrefix(base, "marker") || !strings.Contains(base, ".")
+// mergeCategories are what the database calls its merges of tables.
+var mergeCategories = map[vfs.DiskWriteCategory]bool{
+	"pebble-compaction": true, "pebble-blob-file-rewrite": true,
 }
 
-func (g guardFS) file(name string, open func() (vfs.File, error)) (vfs.File, error) {
+func (g guardFS) file(name string, c vfs.DiskWriteCategory, open func() (vfs.File, error)) (vfs.File, error) {
+	to := target{name, mergeCategories[c]}
 	var f vfs.File
-	err := g.guard.write(name, true, func() (err error) { f, err = open(); return })
+	err := g.guard.write(to, true, func() (err error) { f, err = open(); return })
 	if err != nil {
+		if to.spare {
+			time.Sleep(mergePause)
+		}
 		return nil, err
 	}
-	return &guardFile{File: f, name: name, guard: g.guard}, nil
+	return &guardFile{File: f, to: to, guard: g.guard}, nil
 }
 
 // Create implements vfs.FS.
 func (g guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return g.file(name, func() (vfs.File, error) { return g.FS.Create(name, c) })
+	return g.file(name, c, func() (vfs.File, error) { return g.FS.Create(name, c) })
 }
 
 // OpenReadWrite implements vfs.FS.
 func (g guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
-	return g.file(name, func() (vfs.File, error) { return g.FS.OpenReadWrite(name, c, opts...) })
+	return g.file(name, c, func() (vfs.File, error) { return g.FS.OpenReadWrite(name, c, opts...) })
 }
 
 // ReuseForWrite implements vfs.FS.
 func (g guardFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return g.file(newname, func() (vfs.File, error) { return g.FS.ReuseForWrite(oldname, newname, c) })
+	return g.file(newname, c, func() (vfs.File, error) { return g.FS.ReuseForWrite(oldname, newname, c) })
 }
 
 // OpenDir implements vfs.FS.
@@ -53,22 +54,22 @@ func (g guardFS) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &guardFile{File: f, name: name, guard: g.guard}, nil
+	return &guardFile{File: f, to: target{name: name}, guard: g.guard}, nil
 }
 
 // Link implements vfs.FS.
 func (g guardFS) Link(oldname, newname string) error {
-	return g.guard.write(newname, true, func() error { return g.FS.Link(oldname, newname) })
+	return g.guard.write(target{name: newname}, true, func() error { return g.FS.Link(oldname, newname) })
 }
 
 // Rename implements vfs.FS.
 func (g guardFS) Rename(oldname, newname string) error {
-	return g.guard.write(newname, true, func() error { return g.FS.Rename(oldname, newname) })
+	return g.guard.write(target{name: newname}, true, func() error { return g.FS.Rename(oldname, newname) })
 }
 
 // MkdirAll implements vfs.FS. Folders are their owner's only.
 func (g guardFS) MkdirAll(dir string, _ os.FileMode) error {
-	return g.guard.write(dir, true, func() error { return g.FS.MkdirAll(dir, 0o700) })
+	return g.guard.write(target{name: dir}, true, func() error { return g.FS.MkdirAll(dir, 0o700) })
 }
 
 // Remove implements vfs.FS. The database copes with its failure.
@@ -102,14 +103,34 @@ func (l lockCloser) Close() error { return l.guard.releaseLock() }
 // guardFile is a file of a guardFS.
 type guardFile struct {
 	vfs.File
-	name  string
+	to    target
 	guard *guard
+
+	mu     sync.Mutex // guards below
+	broken error      // the first failure of a merge; nothing is tried after it
+}
+
+func (f *guardFile) write(retriable bool, op func() error) error {
+	f.mu.Lock()
+	broken := f.broken
+	f.mu.Unlock()
+	if broken != nil {
+		return broken
+	}
+	err := f.guard.write(f.to, retriable, op)
+	if err != nil && f.to.spare {
+		f.mu.Lock()
+		f.broken = err
+		f.mu.Unlock()
+		time.Sleep(mergePause)
+	}
+	return err
 }
 
 // Write implements vfs.File. A second try goes on where the first one stopped.
 func (f *guardFile) Write(p []byte) (int, error) {
 	done := 0
-	err := f.guard.write(f.name, true, func() error {
+	err := f.write(true, func() error {
 		n, err := f.File.Write(p[done:])
 		done += n
 		return err
@@ -119,7 +140,7 @@ func (f *guardFile) Write(p []byte) (int, error) {
 
 // WriteAt implements vfs.File.
 func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
-	err = f.guard.write(f.name, true, func() error { n, err = f.File.WriteAt(p, off); return err })
+	err = f.write(true, func() error { n, err = f.File.WriteAt(p, off); return err })
 	return n, err
 }
 
@@ -127,18 +148,18 @@ func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
 // has forgotten what it could not write.
 func (f *guardFile) Sync() error {
 	f.guard.syncs.Add(1)
-	return f.guard.write(f.name, false, f.File.Sync)
+	return f.write(false, f.File.Sync)
 }
 
 // SyncData implements vfs.File.
 func (f *guardFile) SyncData() error {
 	f.guard.syncs.Add(1)
-	return f.guard.write(f.name, false, f.File.SyncData)
+	return f.write(false, f.File.SyncData)
 }
 
 // SyncTo implements vfs.File.
 func (f *guardFile) SyncTo(length int64) (full bool, err error) {
-	err = f.guard.write(f.name, false, func() error { full, err = f.File.SyncTo(length); return err })
+	err = f.write(false, func() error { full, err = f.File.SyncTo(length); return err })
 	if full {
 		f.guard.syncs.Add(1)
 	}

@@ -39,7 +39,11 @@ func (h *hookFS) wrap(name string, f vfs.File, err error) (vfs.File, error) {
 }
 
 func (h *hookFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := h.ask("create", name); err != nil {
+	op := "create"
+	if c == "pebble-compaction" {
+		op = "merge"
+	}
+	if err := h.ask(op, name); err != nil {
 		return nil, err
 	}
 	f, err := h.FS.Create(name, c)

@@ -85,7 +85,6 @@ func newStore(dir string, opts Options) *Store {
 	}
 	s := &Store{dir: dir, files: opts.FS, log: opts.Logger, damage: newDamage()}
 	s.space = newSpace(s.files, dir, opts)
-	s.guard = newGuard(s.space, s.log)
 	s.names = &names{files: s.files, path: s.path(namesFile)}
 	return s
 }
@@ -104,14 +103,14 @@ func (s *Store) open(opts Options) error {
 	err := s.openDatabase(opts.ReadOnly)
 	if full := isFull(err); full && !opts.ReadOnly {
 		s.log.Warn("disk is full: opening read-only", "dir", s.dir)
-		s.space.becomeReadOnly("the disk was full when the store was opened")
+		s.space.becomeReadOnly(errOpenedFull)
 		err = s.openDatabase(true)
 	}
 	if err != nil {
 		return err
 	}
 	if opts.ReadOnly {
-		s.space.becomeReadOnly("it was opened read-only")
+		s.space.becomeReadOnly(errReadOnly)
 	}
 
 	s.guard.arm()
@@ -123,12 +122,27 @@ func (s *Store) open(opts Options) error {
 	return nil
 }
 
+// openDatabase opens it behind a guard of its own. A guard that goes down
+// keeps the half-open database parked, off the disk.
 func (s *Store) openDatabase(readOnly bool) error {
-	db, err := pebble.Open(s.path(dbFolder), s.databaseOptions(readOnly))
+	s.guard = newGuard(s.space, s.log)
+	opts := s.databaseOptions(readOnly)
+	opened := make(chan error, 1)
+	go func() {
+		var err error
+		s.db, err = pebble.Open(s.path(dbFolder), opts)
+		opened <- err
+	}()
+
+	var err error
+	select {
+	case err = <-opened:
+	case <-s.guard.down:
+		err = s.guard.failure()
+	}
 	if err != nil {
 		return errors.Join(err, s.guard.releaseLock())
 	}
-	s.db = db
 	return nil
 }
 
@@ -143,6 +157,12 @@ func (s *Store) databaseOptions(readOnly bool) *pebble.Options {
 		Logger:             logger{s.guard, s.log},
 		EventListener:      s.listener(),
 		MemTableSize:       memTable,
+		// Merges may fall behind on a full disk; that must not hold up a commit.
+		MemTableStopWritesThreshold: 4,
+		L0StopWritesThreshold:       1000,
+		// The loader of statistics tries a damaged table again at once, forever.
+		// New tables bring their statistics along.
+		DisableTableStats: true,
 	}
 	o.EnsureDefaults()
 	o.WithFSDefaults() // watches for slow writes
@@ -155,10 +175,11 @@ const memTable = 4 << 20
 
 func (s *Store) listener() *pebble.EventListener {
 	return &pebble.EventListener{
-		BackgroundError: func(err error) { s.log.Warn("background work failed", "err", err) },
+		BackgroundError: func(err error) { s.log.Warn("background work failed", "err", err.Error()) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			s.damage.sawTable(info)
-			s.log.Error("table is damaged", "path", info.Path, "err", info.Details)
+			if s.damage.sawTable(info) {
+				s.log.Error("table is damaged", "path", info.Path, "err", info.Details.Error())
+			}
 		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			s.log.Warn("disk is slow", "path", info.Path, "took", info.Duration)

@@ -22,9 +22,9 @@ type space struct {
 	reserve int64 // bytes; 0: none
 	minFree int64 // bytes; 0: any
 
-	mu       sync.Mutex // guards below
-	held     bool       // the reserve file is there
-	readOnly atomic.Pointer[string]
+	mu       sync.Mutex                  // guards below
+	held     bool                        // the reserve file is there
+	readOnly atomic.Pointer[fault.Error] // why; nil: it is not
 }
 
 const (
@@ -52,14 +52,16 @@ func orDefault(v, byDefault int64) int64 {
 // It restores the reserve when there is room for it again.
 func (s *space) room(batch int) error {
 	if why := s.readOnly.Load(); why != nil {
-		return fault.Newf(fault.Unavailable, "the store takes no writes: %s", *why)
+		return why
 	}
 	if s.reserve > 0 && !s.isHeld() {
 		s.fillReserve()
 	}
-	need := s.minFree + 4*int64(batch) // the log, the table, and its merge
-	if free, known := s.free(); known && free < need {
-		return fullError(fmt.Sprintf("%d bytes are free in %s, a transition needs %d", free, s.dir, need))
+	if s.minFree > 0 {
+		need := s.minFree + 4*int64(batch) // the log, the table, and its merge
+		if free, known := s.free(); known && free < need {
+			return fullError(fmt.Sprintf("%d bytes are free in %s, a transition needs %d", free, s.dir, need))
+		}
 	}
 	if s.reserve > 0 && !s.isHeld() {
 		return fullError(fmt.Sprintf("there is no room in %s for the reserve of %d bytes", s.dir, s.reserve))
@@ -135,19 +137,23 @@ func (s *space) giveUp() bool {
 
 func (s *space) reservePath() string { return s.files.PathJoin(s.dir, reserveFile) }
 
-func (s *space) becomeReadOnly(why string) { s.readOnly.Store(&why) }
+func (s *space) becomeReadOnly(why *fault.Error) { s.readOnly.Store(why) }
 
 func (s *space) isReadOnly() bool { return s.readOnly.Load() != nil }
 
 func (s *space) whyReadOnly() string {
-	if why := s.readOnly.Load(); why != nil {
-		return *why
-	}
 	if err := s.room(0); err != nil {
 		return err.Error()
 	}
 	return ""
 }
+
+// Why a store takes no writes from the start.
+var (
+	errOpenedFull = fault.New(fault.Exhausted, "the store takes no writes: the disk was full when it was opened").
+			WithHint("free some space and start again; what was acknowledged is safe and can be read")
+	errReadOnly = fault.New(fault.Unavailable, "the store takes no writes: it was opened read-only")
+)
 
 // isFull reports whether an error says that there is no room: on the disk, in
 // the quota, or for a file's name.
