@@ -171,13 +171,14 @@ func (f *fold) tell(r running, o *event.Outcome) {
 func (f *fold) outputs(r running, o *event.Outcome, cause event.Seq) {
 	cfg := executor(r.def)
 	base := output{from: r.n.ID, input: r.it.Message, cause: cause}
+	standard := o.Output
 	if f.sink(r.n.ID) {
-		body := f.keep(o.Output)
-		r.n.Last, o.Output = &body, body
+		standard = f.keep(standard)
+		r.n.Last = &standard
 	}
 	if !cfg.NoDefaultOutput {
 		d := base
-		d.typ, d.body = cfg.OutputMessageType, o.Output
+		d.typ, d.body = cfg.OutputMessageType, standard
 		// A sink's output is its result, and a worker that sends messages of
 		// its own need not have an edge for the default one.
 		d.quiet = f.sink(r.n.ID) || (d.typ == "" && len(o.Emit) > 0)

@@ -50,7 +50,11 @@ func (j *job) do(a Action) {
 func (j *job) try(in Input) error {
 	j.t.Helper()
 	in.Now, in.Free, in.Owner = j.now, j.free, "test"
+	told := fmt.Sprintf("%+v", in)
 	r, err := Decide(j.g, j.s, in)
+	if now := fmt.Sprintf("%+v", in); now != told {
+		j.t.Errorf("Decide changed its input:\n%s\n%s", told, now)
+	}
 	var need *NeedBlobs
 	if errors.As(err, &need) {
 		in.Blobs = j.blobs

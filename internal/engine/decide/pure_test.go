@@ -116,7 +116,11 @@ func (s *script) play(t *testing.T) {
 		now = now.Add(time.Duration(s.rng.IntN(3000)) * time.Millisecond)
 		in := s.input(state, step)
 		in.Now, in.Free = now, s.rng.IntN(4)
+		told := fmt.Sprintf("%+v", in)
 		r, err := Decide(s.g, state, in)
+		if fmt.Sprintf("%+v", in) != told {
+			t.Errorf("Decide changed its input %s to %+v", told, in)
+		}
 		if fault.KindOf(err) == fault.Invalid {
 			continue // a command that the status does not allow
 		}
