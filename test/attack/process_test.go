@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -192,8 +193,11 @@ var processRows = []row{
 		id: "B09", attack: "be root of the host", success: "the host sees a process of uid 0",
 		root: []string{userID}, only: "root", why: "an ordinary user's sandbox is that user",
 		try: func(c *cell) verdict {
-			as := c.calls(sys(unix.SYS_GETEUID))
-			return told(as, len(as) == 1 && as[0].Ret == 0)
+			var status string
+			c.alive(func(pid int) { status = c.read(fmt.Sprintf("/proc/%d/status", pid)) })
+			_, ids, _ := strings.Cut(status, "Uid:")
+			ids, _, _ = strings.Cut(ids, "\n")
+			return verdict{slices.Contains(strings.Fields(ids), "0"), "user ids " + ids}
 		},
 	},
 	{
@@ -213,7 +217,7 @@ var processRows = []row{
 	},
 	{
 		id: "S01", attack: "read a secret of the host out of any process's environment", success: "the victim has the secret",
-		bare: true, why: "as above",
+		bare: true, why: "the environment is made anew, and no process of the host is there",
 		try: leakedEnv("BULKHEAD_ATTACK_TOKEN"),
 	},
 }
