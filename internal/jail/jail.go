@@ -16,6 +16,7 @@ type Spec struct {
 	Hostname string
 	UserNS   *spawn.IDMap // nil: the caller is root and the process becomes UID and GID
 	UID, GID int          // of the process, as seen inside; never 0
+	Joins    bool         // the tree was built before, as a template, and is given at the start: Binds has only what comes on top
 	Joined   bool         // the private network namespace is given at the start; false: the child makes its own
 
 	Binds    []Bind    // host folders and files shown inside
@@ -104,6 +105,7 @@ type Params struct {
 	Groups                        []int // cgroup v1 task files
 	Maps                          []int // user namespaces of id-mapped mounts
 	Network                       int   // a network namespace; only with Joined
+	Tree                          int   // a template's mount namespace; only with Joins
 	Trace                         int   // socket for the notification descriptor; only with Listen
 }
 
@@ -114,6 +116,9 @@ func (p Params) List(s *Spec) []int {
 	fds = append(fds, p.Maps...)
 	if s.Joined {
 		fds = append(fds, p.Network)
+	}
+	if s.Joins {
+		fds = append(fds, p.Tree)
 	}
 	if s.Listen {
 		fds = append(fds, p.Trace)

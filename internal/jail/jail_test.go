@@ -56,22 +56,26 @@ func TestProgram_isTheOneThatWasReviewed(t *testing.T) {
 	traced := sample()
 	traced.Listen = true
 	for name, spec := range map[string]*Spec{"root": sample(), "rootless": rootless, "traced": traced} {
-		t.Run(name, func(t *testing.T) {
-			got := print(t, spec.Program(1))
-			file := "testdata/" + name + ".golden"
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("the program changed (run with -update after a review):\n%s", diff)
-			}
-		})
+		t.Run(name, func(t *testing.T) { golden(t, name, spec.Program(1)) })
+	}
+}
+
+// golden compares a program with the one that was reviewed.
+func golden(t *testing.T, name string, p *spawn.Program) {
+	t.Helper()
+	got := print(t, p)
+	file := "testdata/" + name + ".golden"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("the program changed (run with -update after a review):\n%s", diff)
 	}
 }
 
@@ -130,4 +134,14 @@ func TestProgram_hasRoomForManyGrants(t *testing.T) {
 	if free := spec.Program(1).Free(); free < 0 {
 		t.Errorf("free slots = %d", free)
 	}
+}
+
+func TestTemplate_isTheOneThatWasReviewed(t *testing.T) {
+	spec := sample()
+	spec.Binds = spec.Binds[:1]
+	golden(t, "template", spec.Template())
+
+	joined := sample()
+	joined.Joins, joined.Binds = true, joined.Binds[1:2]
+	golden(t, "joined", joined.Program(1))
 }

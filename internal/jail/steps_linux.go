@@ -55,10 +55,12 @@ type builder struct {
 	groups []spawn.Slot
 	maps   []spawn.Slot
 	net    spawn.Slot
-	trace  spawn.Slot
-	trees  []spawn.Slot // one a bind: the detached mount
-	fd     spawn.Slot   // of the file at hand
-	rules  spawn.Slot   // of the Landlock ruleset
+	// template is the mount namespace that is given at the start.
+	template spawn.Slot
+	trace    spawn.Slot
+	trees    []spawn.Slot // one a bind: the detached mount
+	fd       spawn.Slot   // of the file at hand
+	rules    spawn.Slot   // of the Landlock ruleset
 }
 
 // Program lays out the walls of s as system calls. maps is the number of id
@@ -120,7 +122,8 @@ var namespaces = []struct {
 
 func (b *builder) born() (flags uint64) {
 	for _, ns := range namespaces {
-		if slices.Contains(b.spec.Drop, ns.name) || ns.flag == unix.CLONE_NEWNET && b.spec.Joined {
+		given := ns.flag == unix.CLONE_NEWNET && b.spec.Joined || ns.flag == unix.CLONE_NEWNS && b.spec.Joins
+		if given || slices.Contains(b.spec.Drop, ns.name) {
 			continue
 		}
 		flags |= ns.flag
@@ -133,11 +136,16 @@ func (b *builder) born() (flags uint64) {
 
 // tree replaces the host's file tree by the sandbox's own.
 func (b *builder) tree() {
+	if b.spec.Joins {
+		b.join()
+		return
+	}
 	b.sources() // open what will be shown, while the host's tree is still there
 	b.root()    // the new tree, from an empty tmpfs
 	b.grants()  // attach what was opened
 	b.proc()    // needs the new pid namespace
-	b.dev()     //
+	b.devices() //
+	b.pts()     //
 	b.pivot()   //
 }
 
@@ -153,6 +161,9 @@ func (b *builder) params(maps int) {
 	}
 	if b.spec.Joined {
 		b.net = b.Param()
+	}
+	if b.spec.Joins {
+		b.template = b.Param()
 	}
 	if b.spec.Listen {
 		b.trace = b.Param()
@@ -223,15 +234,20 @@ func (b *builder) sources() {
 	b.Call("mount", unix.SYS_MOUNT, spawn.Int(0), spawn.Str("/"), spawn.Int(0), spawn.Flag(unix.MS_REC|unix.MS_PRIVATE, "MS_REC|MS_PRIVATE"), spawn.Int(0))
 
 	b.Step(StepGrants)
-	how := openHow(unix.O_PATH|unix.O_CLOEXEC, unix.RESOLVE_NO_SYMLINKS)
 	for _, bind := range b.spec.Binds {
-		at, tree := b.fd, b.Slot(1)
-		b.Call("openat2", unix.SYS_OPENAT2, spawn.Flag(unix.AT_FDCWD, "AT_FDCWD"), spawn.Str(bind.Source), spawn.Data(how, "{O_PATH|O_CLOEXEC, RESOLVE_NO_SYMLINKS}"), spawn.Int(len(how))).Into(at)
-		b.Call("open_tree", unix.SYS_OPEN_TREE, at.Value(), spawn.Str(""), spawn.Flag(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, "OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_EMPTY_PATH|AT_RECURSIVE")).Into(tree)
-		b.Call("close", unix.SYS_CLOSE, at.Value())
-		b.attributes(tree, bind)
-		b.trees = append(b.trees, tree)
+		b.trees = append(b.trees, b.cut(bind))
 	}
+}
+
+// cut makes a detached copy of what a bind shows, closed down.
+func (b *builder) cut(bind Bind) spawn.Slot {
+	how := openHow(unix.O_PATH|unix.O_CLOEXEC, unix.RESOLVE_NO_SYMLINKS)
+	at, tree := b.fd, b.Slot(1)
+	b.Call("openat2", unix.SYS_OPENAT2, spawn.Flag(unix.AT_FDCWD, "AT_FDCWD"), spawn.Str(bind.Source), spawn.Data(how, "{O_PATH|O_CLOEXEC, RESOLVE_NO_SYMLINKS}"), spawn.Int(len(how))).Into(at)
+	b.Call("open_tree", unix.SYS_OPEN_TREE, at.Value(), spawn.Str(""), spawn.Flag(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, "OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_EMPTY_PATH|AT_RECURSIVE")).Into(tree)
+	b.Call("close", unix.SYS_CLOSE, at.Value())
+	b.attributes(tree, bind)
+	return tree
 }
 
 // attributes closes down a detached mount: mount_setattr(2) only ever adds
@@ -265,9 +281,7 @@ func (b *builder) root() {
 	for _, t := range b.spec.Tmpfs {
 		b.mkdirs(made, t.Target, 0o755)
 	}
-	for _, t := range b.spec.Tmpfs {
-		b.tmpfs(rel(t.Target), fmt.Sprintf("mode=%o,size=%d,uid=%d,gid=%d", t.Mode, t.Size, b.spec.UID, b.spec.GID), unix.MS_NOSUID|unix.MS_NODEV, "MS_NOSUID|MS_NODEV")
-	}
+	b.scratch()
 	for _, d := range []string{"/proc", "/dev"} {
 		b.mkdirs(made, d, 0o755)
 	}
@@ -324,18 +338,22 @@ func (b *builder) proc() {
 	}
 }
 
-// dev shows a handful of the host's devices and a pty file system of its own.
-func (b *builder) dev() {
+// devices shows a handful of the host's.
+func (b *builder) devices() {
 	b.Step(StepDev)
 	for _, d := range b.spec.Devices {
 		b.create("dev/"+d, nil, 0o666)
 		b.Call("mount", unix.SYS_MOUNT, spawn.Str("/dev/"+d), spawn.Str("dev/"+d), spawn.Int(0), spawn.Flag(unix.MS_BIND, "MS_BIND"), spawn.Int(0))
 	}
 	b.Call("mkdirat", unix.SYS_MKDIRAT, spawn.Flag(unix.AT_FDCWD, "AT_FDCWD"), spawn.Str("dev/pts"), spawn.Flag(0o755, "0755"))
-	b.Call("mount", unix.SYS_MOUNT, spawn.Str("devpts"), spawn.Str("dev/pts"), spawn.Str("devpts"), spawn.Flag(unix.MS_NOSUID|unix.MS_NOEXEC, "MS_NOSUID|MS_NOEXEC"), spawn.Str("newinstance,ptmxmode=0666,mode=620"))
 	for _, l := range [][2]string{{"pts/ptmx", "ptmx"}, {"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}} {
 		b.Call("symlinkat", unix.SYS_SYMLINKAT, spawn.Str(l[0]), spawn.Flag(unix.AT_FDCWD, "AT_FDCWD"), spawn.Str("dev/"+l[1]))
 	}
+}
+
+// pts mounts a pty file system of its own.
+func (b *builder) pts() {
+	b.Call("mount", unix.SYS_MOUNT, spawn.Str("devpts"), spawn.Str("dev/pts"), spawn.Str("devpts"), spawn.Flag(unix.MS_NOSUID|unix.MS_NOEXEC, "MS_NOSUID|MS_NOEXEC"), spawn.Str("newinstance,ptmxmode=0666,mode=620"))
 }
 
 // pivot makes the new tree the root and lets the host's go: pivot_root(2).

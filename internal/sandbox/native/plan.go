@@ -37,6 +37,8 @@ type plan struct {
 	steps   []event.Step
 	missing []string
 	groups  cgroup.Hierarchy
+	below   []jail.Bind // what the template shows
+	tree    *os.File    // the template that is used; nil: the start builds its own tree
 	closed  sync.Once
 }
 
@@ -144,6 +146,7 @@ func (pl *plan) files(grants []grant) error {
 	if pl.req.Workspace == "" {
 		s.Tmpfs = append(s.Tmpfs, jail.Tmpfs{Target: WorkPath, Size: scratch, Mode: 0o700})
 	}
+	pl.useTemplate(own, grants)
 	if err := pl.binds(append(own, grants...)); err != nil {
 		return err
 	}
@@ -245,7 +248,7 @@ func (pl *plan) landlock() error {
 	rule("/proc", landlock.Read()|landlock.WriteFile)
 	rule("/dev", landlock.Device(abi))
 	rule("/etc", read)
-	for _, b := range pl.spec.Binds {
+	for _, b := range slices.Concat(pl.below, pl.spec.Binds) {
 		switch {
 		case within(b.Target, "/etc"):
 		case b.Write && b.Folder:

@@ -67,6 +67,9 @@ func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, er
 		defer net.Close()
 		params.Network = int(net.Fd())
 	}
+	if pl.tree != nil {
+		params.Tree = int(pl.tree.Fd())
+	}
 	ours, child, err := pl.channel()
 	if err != nil {
 		statusR.Close()

@@ -27,6 +27,10 @@ type user struct {
 	uid   int
 	lease *uidlease.Lease
 	maps  map[owner]*os.File // a user namespace that shows the owner's files as the user's
+
+	uses   int      // sandboxes so far
+	tree   *os.File // the mount namespace of its template; nil: none yet
+	noTree bool     // it could not be built
 }
 
 // owner is who owns a granted folder on the host.
@@ -37,6 +41,7 @@ func (u *users) take() (*user, error) {
 	if n := len(u.free); n > 0 {
 		last := u.free[n-1]
 		u.free = u.free[:n-1]
+		last.uses++
 		u.mu.Unlock()
 		return last, nil
 	}
@@ -45,7 +50,7 @@ func (u *users) take() (*user, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lease a user: %w", err)
 	}
-	return &user{uid: lease.UID(), lease: lease, maps: map[owner]*os.File{}}, nil
+	return &user{uid: lease.UID(), lease: lease, maps: map[owner]*os.File{}, uses: 1}, nil
 }
 
 func (u *users) put(usr *user) {
