@@ -8,8 +8,7 @@ BENCH    ?=
 TREE     ?= $(shell $(GO) env GOROOT)/src
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+LDFLAGS := -X main.release=$(VERSION)
 
 .DEFAULT_GOAL := help
 
@@ -24,7 +23,7 @@ setup: ## install what building, testing and benchmarks need
 .PHONY: build
 build: ## build bin/bulkhead
 	@mkdir -p bin
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/bulkhead ./cmd/bulkhead
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/bulkhead ./cmd/bulkhead
 
 .PHONY: demo
 demo: ## audit a source tree in sandboxes, with one hostile step

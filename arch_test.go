@@ -28,15 +28,15 @@ const (
 // less, and siblings never see each other. Only daemon knows everyone.
 var rules = []rule{
 	// Entry points and what proves the whole.
-	{"cmd/...", "api/... internal/daemon/... internal/service/... internal/server/... internal/sandbox/... internal/jail/... internal/grant internal/kernel/... " + nouns + "bundle/... github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term golang.org/x/sync/... " + sys + wire},
+	{"cmd/...", "cmd/bulkhead/internal/... api/... internal/daemon/... internal/service/... internal/server/... internal/sandbox/... internal/jail/... internal/grant internal/kernel/... " + nouns + "bundle/... github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term golang.org/x/sync/... " + sys + wire},
 	{"bench/...", "api/... internal/... " + nouns + sys},
 	{"test/...", "internal/... " + nouns + sys},
 	{"internal/tools/...", "policy internal/... github.com/bufbuild/protocompile/... google.golang.org/protobuf/..."},
 
 	// The composition root, the faces, the actions.
 	{"internal/daemon/...", "api/... internal/... " + nouns + "bundle/... golang.org/x/sync/... " + sys + wire},
-	{"internal/server/...", "api/... internal/server/... internal/service internal/engine internal/engine/decide internal/sandbox internal/store internal/grant " + nouns + sys + wire},
-	{"internal/service/...", sys + "internal/engine internal/engine/decide internal/sandbox internal/grant internal/store " + nouns + "bundle/..."},
+	{"internal/server/...", "api/... internal/server/... internal/service/... internal/engine internal/engine/decide internal/sandbox internal/store internal/grant " + nouns + sys + wire},
+	{"internal/service/...", sys + "internal/service/... internal/engine internal/engine/decide internal/sandbox internal/grant internal/store " + nouns + "bundle/..."},
 	{"internal/grant", nouns},
 
 	// Durable execution knows neither where it is kept nor how it is run.
