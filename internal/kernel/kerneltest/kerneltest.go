@@ -44,7 +44,7 @@ func Child(t *testing.T, f func()) (*os.ProcessState, string) {
 		}
 		f()
 		if t.Failed() {
-			os.Exit(1)
+			t.FailNow() // prints why, and exits with 1
 		}
 		os.Exit(0)
 	}

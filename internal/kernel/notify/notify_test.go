@@ -131,16 +131,28 @@ func TestReadMemory_refusesNonsense(t *testing.T) {
 func supervised(t *testing.T, f func()) *Listener {
 	t.Helper()
 	listeners := make(chan *Listener)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+	onOwnThread(func() {
 		listeners <- filtered(t)
 		f()
-	}()
+	})
 	l := <-listeners
 	if l == nil {
 		t.FailNow()
 	}
 	return l
+}
+
+// onOwnThread runs f on a thread that ends with it. The main thread never
+// ends, so that one is held by a goroutine that does nothing.
+func onOwnThread(f func()) {
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		if unix.Gettid() == unix.Getpid() {
+			onOwnThread(f)
+			select {}
+		}
+		f()
+	}()
 }
 
 func filtered(t *testing.T) *Listener {
@@ -159,7 +171,7 @@ func filtered(t *testing.T) *Listener {
 		t.Error(err)
 		return nil
 	}
-	fd, err := seccomp.Load(prog, seccomp.NewListener)
+	fd, err := seccomp.Load(prog, seccomp.NewListener|seccomp.WaitKillable) // the runtime sends its threads signals
 	if err != nil {
 		t.Error(err)
 		return nil
