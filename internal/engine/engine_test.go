@@ -27,7 +27,7 @@ func want[T any](t *testing.T, what string, got, wanted T) {
 
 // chain is a graph of executors, one after the other.
 func chain(ids ...event.NodeID) *bundle.Graph {
-	g := &bundle.Graph{ID: "g", Name: "chain", Entrypoints: ids[:1], Concurrency: 4}
+	g := &bundle.Graph{ID: "g", Name: "chain " + string(ids[0]), Entrypoints: ids[:1], Concurrency: 4}
 	for i, id := range ids {
 		g.Nodes = append(g.Nodes, bundle.Node{ID: id, Kind: bundle.Executor, Executor: &bundle.ExecutorConfig{}})
 		if i > 0 {
@@ -389,7 +389,7 @@ func TestWork_carriesWhatTheRunnerNeeds(t *testing.T) {
 		w.wait("j")
 		want(t, "works", len(got), 2)
 		want(t, "state", string(got[1].State), `{"n":1}`)
-		want(t, "place", []string{got[1].Folder, got[1].BundleDigest, string(got[1].Grants), got[1].JobName}, []string{"/f", "b", `{"x":1}`, "chain"})
+		want(t, "place", []string{got[1].Folder, got[1].BundleDigest, string(got[1].Grants), got[1].JobName}, []string{"/f", "b", `{"x":1}`, "chain a"})
 		want(t, "message", []string{got[1].Message.Type, got[1].Message.Correlation, string(got[1].Message.Causation)},
 			[]string{"again", "c", string(got[0].Message.ID)})
 	})
