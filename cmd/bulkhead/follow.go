@@ -67,8 +67,8 @@ type follower struct {
 // view shows how a job goes.
 type view interface {
 	event(e *apiv1.Event) // something happened
-	job(j *apiv1.Job)     // where it stands now
-	wantsJob() bool       // whether it is time to ask where it stands
+	live() bool           // whether it shows more than events
+	job(j *apiv1.Job)     // where the job stands now, if it does
 	close()               // the job has ended, or nobody watches any more
 }
 
@@ -89,26 +89,61 @@ func (f *follower) toTheEnd(ctx context.Context) error {
 	}
 }
 
-// watch shows events until the job has ended or the stream breaks.
+// watch shows events until the job has ended or the stream breaks. A live
+// view is drawn from time to time while events come, and after the last one.
 func (f *follower) watch(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	events := make(chan *apiv1.Event)
+	done := make(chan error, 1)
+	go func() { done <- f.receive(ctx, events) }()
+
+	tick := time.NewTicker(frame)
+	defer tick.Stop()
+	for news := false; ; {
+		select {
+		case e := <-events:
+			f.after = e.GetSeq()
+			f.view.event(e)
+			news = f.view.live()
+		case <-tick.C:
+			if news {
+				f.draw(ctx)
+			}
+			news = false
+		case err := <-done:
+			if news {
+				f.draw(ctx)
+			}
+			return err
+		}
+	}
+}
+
+// receive passes events on until the stream ends.
+func (f *follower) receive(ctx context.Context, events chan<- *apiv1.Event) error {
 	req := &apiv1.WatchEventsRequest{JobId: f.job, After: f.after, Follow: true}
-	events, err := f.session.Load().WatchEvents(ctx, connect.NewRequest(req))
+	stream, err := f.session.Load().WatchEvents(ctx, connect.NewRequest(req))
 	if err != nil {
 		return wire.FromConnect(err)
 	}
-	return wire.FromConnect(eachOf(events, func(e *apiv1.Event) error {
-		f.after = e.GetSeq()
-		f.view.event(e)
-		if !f.view.wantsJob() {
+	return wire.FromConnect(eachOf(stream, func(e *apiv1.Event) error {
+		select {
+		case events <- e:
 			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
-		job, err := f.session.Load().GetJob(ctx, connect.NewRequest(&apiv1.GetJobRequest{JobId: f.job}))
-		if err != nil {
-			return err
-		}
-		f.view.job(job.Msg)
-		return nil
 	}))
+}
+
+// draw asks where the job stands and shows it. A drawing that fails is left
+// out: the stream of events tells what is wrong.
+func (f *follower) draw(ctx context.Context) {
+	job, err := f.session.Load().GetJob(ctx, connect.NewRequest(&apiv1.GetJobRequest{JobId: f.job}))
+	if err == nil {
+		f.view.job(job.Msg)
+	}
 }
 
 // reattach finds the next holder after the old one has left.

@@ -24,15 +24,15 @@ func (p program) viewFor(cmd *cobra.Command) view {
 	if f == nil || p.getenv("TERM") == "dumb" {
 		return lines{p}
 	}
-	return &live{out: p.err, size: func() (int, int, error) { return term.GetSize(int(f.Fd())) }, now: time.Now}
+	return &board{out: p.err, size: func() (int, int, error) { return term.GetSize(int(f.Fd())) }}
 }
 
 // silent shows nothing.
 type silent struct{}
 
 func (silent) event(*apiv1.Event) {}
+func (silent) live() bool         { return false }
 func (silent) job(*apiv1.Job)     {}
-func (silent) wantsJob() bool     { return false }
 func (silent) close()             {}
 
 // lines shows each event that tells something on a line of its own.
@@ -49,88 +49,80 @@ func (l lines) event(e *apiv1.Event) {
 		fmt.Fprintln(l.err, eventLine(e))
 	}
 }
+func (lines) live() bool     { return false }
 func (lines) job(*apiv1.Job) {}
-func (lines) wantsJob() bool { return false }
 func (lines) close()         {}
 
-// frame is the least time between two drawings of the table.
+// frame is the time between two drawings of the board.
 const frame = 100 * time.Millisecond
 
-// live draws a table of nodes over itself.
-type live struct {
+// board draws a table of nodes over itself.
+type board struct {
 	out  io.Writer
 	size func() (width, height int, err error)
-	now  func() time.Time
 
 	mu     sync.Mutex // guards below
-	drawn  time.Time
-	lines  int // on the screen now
+	lines  int        // on the screen now
 	closed bool
-	denied []string // the last refusals
+	denied []string // the refusals so far
 }
 
-func (l *live) event(e *apiv1.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if e.GetKind() == "policy.denied" {
-		l.denied = append(l.denied, eventLine(e))
-	}
-	if strings.HasPrefix(e.GetKind(), "job.") {
-		l.drawn = time.Time{} // draw at once
-	}
-}
-
-func (l *live) wantsJob() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.closed && l.now().Sub(l.drawn) >= frame
-}
-
-// job draws where the job stands: one write, so that nothing flickers.
-func (l *live) job(j *apiv1.Job) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+// event remembers refusals; the rest shows in the table.
+func (b *board) event(e *apiv1.Event) {
+	if e.GetKind() != "policy.denied" {
 		return
 	}
-	l.drawn = l.now()
-	width, height, err := l.size()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.denied = append(b.denied, oneLine(e.GetNode())+" "+denialLine(denialOf(e.GetData())))
+}
+
+func (b *board) live() bool { return true }
+
+// job draws where the job stands: one write, so that nothing flickers.
+func (b *board) job(j *apiv1.Job) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	width, height, err := b.size()
 	if err != nil || width <= 0 {
 		width, height = 80, 24
 	}
-	rows := l.rows(j, height-1)
+	rows := b.rows(j, height-1)
 
-	var b strings.Builder
-	if l.lines > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", l.lines) // up to the first line
+	var text strings.Builder
+	if b.lines > 0 {
+		fmt.Fprintf(&text, "\x1b[%dA", b.lines) // up to the first line
 	}
 	for _, row := range rows {
-		b.WriteString("\r" + cut(row, width-2) + "\x1b[K\n") // and clear what is left of it
+		text.WriteString("\r" + cut(row, width-2) + "\x1b[K\n") // and clear what is left of it
 	}
-	b.WriteString("\x1b[J") // and of the lines below
-	_, _ = io.WriteString(l.out, b.String())
-	l.lines = len(rows)
+	text.WriteString("\x1b[J") // and of the lines below
+	_, _ = io.WriteString(b.out, text.String())
+	b.lines = len(rows)
 }
 
 // rows are the lines of a drawing, at most height of them.
-func (l *live) rows(j *apiv1.Job, height int) []string {
+func (b *board) rows(j *apiv1.Job, height int) []string {
 	rows := []string{fmt.Sprintf("job %s  %s  %s", j.GetJobId(), j.GetStatus(), milliseconds(j.GetDurationMs()))}
 	rows = append(rows, nodeTable(j.GetNodes()).lines()...)
 	if len(rows) > height && height > 1 {
 		hidden := len(rows) - height + 1
 		rows = append(rows[:height-1], fmt.Sprintf("… and %d more nodes", hidden))
 	}
-	for i := max(0, len(l.denied)-3); i < len(l.denied) && len(rows) < height; i++ {
-		rows = append(rows, l.denied[i])
+	for i := max(0, len(b.denied)-3); i < len(b.denied) && len(rows) < height; i++ {
+		rows = append(rows, b.denied[i])
 	}
 	return rows
 }
 
 // close leaves the last drawing on the screen.
-func (l *live) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
+func (b *board) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
 }
 
 // cut shortens a line to the columns of a terminal. Letters beyond ASCII may
