@@ -63,7 +63,7 @@ func (f *runFlags) bind(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.read, "read", nil, "`PATH` that workers which ask for it may read; may be repeated")
 	flags.StringArrayVar(&f.write, "write", nil, "`PATH` that workers which ask for it may write; may be repeated")
 	flags.StringArrayVar(&f.passEnv, "pass-env", nil, "`NAME` of a variable that workers which ask for it get from your environment")
-	flags.Var(&f.memory, "memory", "the most memory of one attempt, such as 1G; a `SIZE`")
+	flags.Var(&f.memory, "memory", "`SIZE` of the most memory of one attempt, such as 1G")
 	flags.DurationVar(&f.timeout, "timeout", 0, "the most `TIME` of one attempt, such as 5m")
 	flags.BoolVar(&f.trustHost, "trust-host", false, "let nodes that ask for it run on the host, without a sandbox")
 	flags.BoolVar(&f.bestEffort, "best-effort", false, "start workers even if a wall cannot be put up; the report says which")

@@ -64,7 +64,7 @@ found, 128 and the signal's number when a signal ended it.`,
 		},
 	}
 	flags.bind(cmd)
-	cmd.Flags().StringVar(&workdir, "workdir", "", "folder inside the sandbox to start in (default: a private empty one)")
+	cmd.Flags().StringVar(&workdir, "workdir", "", "`DIR` inside the sandbox to start in (default: a private empty one)")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "do not print what was refused")
 	cmd.Flags().SetInterspersed(false) // flags after the command are the command's
 	return cmd

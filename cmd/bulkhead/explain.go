@@ -45,7 +45,7 @@ runs. Nothing is started.`,
 		},
 	}
 	flags.bind(cmd)
-	cmd.Flags().StringVar(&workdir, "workdir", "", "folder inside the sandbox to start in (default: a private empty one)")
+	cmd.Flags().StringVar(&workdir, "workdir", "", "`DIR` inside the sandbox to start in (default: a private empty one)")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }

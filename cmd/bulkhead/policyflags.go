@@ -32,19 +32,19 @@ type policyFlags struct {
 func (f *policyFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.file, "policy", "", "policy `FILE` (YAML or JSON) that the flags add to")
-	flags.StringVar(&f.layer, "layer", "", "isolation `LAYER`: native (default), or host for no sandbox at all")
+	flags.StringVar(&f.layer, "layer", "", "isolation `LAYER`: native (default)")
 	flags.StringArrayVar(&f.read, "read", nil, "`PATH` that may be read; may be repeated")
 	flags.StringArrayVar(&f.write, "write", nil, "`PATH` that may be read and written; may be repeated")
 	flags.StringArrayVar(&f.env, "env", nil, "environment variable as `NAME=VALUE`; may be repeated")
 	flags.StringArrayVar(&f.passEnv, "pass-env", nil, "`NAME` of a variable to take from your environment; may be repeated")
-	flags.Var(&f.memory, "memory", "memory of all its processes together, such as 512M; a `SIZE`")
+	flags.Var(&f.memory, "memory", "`SIZE` of the memory of all its processes together, such as 512M")
 	flags.DurationVar(&f.timeout, "timeout", 0, "stop it after this `TIME`, such as 30s or 5m")
 	flags.StringVar(&f.syscalls, "syscalls", "", "system call `PROFILE`: default, or strict")
 	flags.BoolVar(&f.bestEffort, "best-effort", false, "start even if a wall cannot be put up; the report says which")
 	flags.BoolVar(&f.trace, "trace-denials", false, "watch and report every refused operation; slower")
 
 	_ = cmd.MarkFlagFilename("policy", "yaml", "yml", "json")
-	_ = cmd.RegisterFlagCompletionFunc("layer", words("native", "host"))
+	_ = cmd.RegisterFlagCompletionFunc("layer", words("native"))
 	_ = cmd.RegisterFlagCompletionFunc("syscalls", words("default", "strict"))
 	_ = cmd.RegisterFlagCompletionFunc("pass-env", completeEnv)
 }
