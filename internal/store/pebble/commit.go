@@ -19,8 +19,8 @@ func (s *Store) Apply(ctx context.Context, ts []event.Transition) ([]store.Appli
 		return req.refuse(err)
 	}
 	defer s.closed.leave()
-	if s.writer == nil {
-		return req.refuse(s.space.room(0))
+	if err := s.takesWrites(); err != nil {
+		return req.refuse(err)
 	}
 	if len(ts) == 0 {
 		return req.applied, req.errs
@@ -33,6 +33,15 @@ func (s *Store) Apply(ctx context.Context, ts []event.Transition) ([]store.Appli
 		return req.refuse(store.ErrClosed)
 	}
 	return s.await(ctx, req)
+}
+
+// takesWrites returns why this store will take no write until it is reopened;
+// nil when it may.
+func (s *Store) takesWrites() error {
+	if s.writer == nil {
+		return s.space.room(0)
+	}
+	return s.guard.failure()
 }
 
 // await waits for the answer. When the store fails or the caller gives up

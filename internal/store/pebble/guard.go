@@ -71,6 +71,18 @@ func (g *guard) failure() error {
 	return g.cause
 }
 
+// wait runs something that writes and may be parked on the way.
+func (g *guard) wait(run func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- run() }()
+	select {
+	case err := <-done:
+		return err
+	case <-g.down:
+		return g.failure()
+	}
+}
+
 // A target is a file or folder that is written to.
 type target struct {
 	name  string

@@ -231,3 +231,21 @@ func TestFailedStore_letsItsFolderGo(t *testing.T) {
 		t.Errorf("load: %+v, %v", snap, err)
 	}
 }
+
+func TestClose_onAFullDiskEnds(t *testing.T) {
+	disk := &hookFS{FS: vfs.NewMem()}
+	s, err := pebble.Open("state", onMemory(disk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustApply(t, s, storetest.Step("kept", 0, 3))
+	disk.set(failOn("write", "*.log", unix.ENOSPC))
+	if err := s.Close(); fault.KindOf(err) != fault.Exhausted {
+		t.Errorf("close: error = %v, want exhausted", err)
+	}
+	disk.set(nil)
+	s = open(t, "state", onMemory(disk))
+	if snap, err := s.Load(t.Context(), "kept"); err != nil || snap.Version != 3 {
+		t.Errorf("load: %+v, %v", snap, err)
+	}
+}

@@ -39,8 +39,8 @@ func (s *Store) PutGraph(ctx context.Context, digest string, g bundle.Graph) err
 
 // keep writes one record that belongs to no job, through the committer.
 func (s *Store) keep(key, content []byte) error {
-	if s.writer == nil {
-		return s.space.room(0)
+	if err := s.takesWrites(); err != nil {
+		return err
 	}
 	req := newRequest(1)
 	req.keep = &entry{key, record.AppendOpaque(nil, key, content)}

@@ -85,7 +85,11 @@ func victim(dir string) {
 // puts what it acknowledged into known.
 func killOnce(t *testing.T, dir string, after time.Duration, known *acks) (acks int) {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), "BULKHEAD_TEST_VICTIM="+dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -127,22 +127,15 @@ func (s *Store) open(opts Options) error {
 func (s *Store) openDatabase(readOnly bool) error {
 	s.guard = newGuard(s.space, s.log)
 	opts := s.databaseOptions(readOnly)
-	opened := make(chan error, 1)
-	go func() {
-		var err error
-		s.db, err = pebble.Open(s.path(dbFolder), opts)
-		opened <- err
-	}()
-
-	var err error
-	select {
-	case err = <-opened:
-	case <-s.guard.down:
-		err = s.guard.failure()
-	}
+	var db *pebble.DB
+	err := s.guard.wait(func() (err error) {
+		db, err = pebble.Open(s.path(dbFolder), opts)
+		return err
+	})
 	if err != nil {
 		return errors.Join(err, s.guard.releaseLock())
 	}
+	s.db = db
 	return nil
 }
 
@@ -233,8 +226,8 @@ func (s *Store) closeDatabase() error {
 		return s.guard.releaseLock()
 	}
 	s.views.set(nil)
-	if err := s.db.Close(); err != nil {
-		return explain(s.dir, err)
+	if err := s.guard.wait(s.db.Close); err != nil {
+		return explain(s.dir, errors.Join(err, s.guard.releaseLock()))
 	}
 	return nil
 }
