@@ -27,6 +27,20 @@ type Grants struct {
 	Timeout    time.Duration  // --timeout, of one attempt; 0: none
 	TrustHost  bool           // --trust-host: nodes that ask for it run without a sandbox
 	BestEffort bool           // --best-effort: start even if a wall is missing
+
+	// Roots are where the paths above led when they were granted; see Pin.
+	Roots policy.Roots
+}
+
+// Pin follows the symbolic links of the granted paths, once: what becomes of
+// the links later moves no grant.
+func (g Grants) Pin() (Grants, error) {
+	most, err := policy.Resolve(g.ceiling(""), policy.Placement{Home: home()})
+	if err != nil {
+		return Grants{}, err
+	}
+	g.Roots = policy.RootsOf(most)
+	return g, nil
 }
 
 // Names are the variables that workers may get, sorted.

@@ -78,6 +78,11 @@ type Request struct {
 	Dir       string            // working directory inside; empty: the work folder
 	ReadOnly  []string          // host folders that Bulkhead itself grants for reading (a bundle's payloads)
 	Mounts    []Mount           // like ReadOnly, at another place inside
+
+	// Within is where the policy's paths must lead once all links have been
+	// followed; what leads elsewhere is fault.Denied. nil: anywhere, for a
+	// policy that is the operator's own.
+	Within *policy.Roots
 }
 
 // Mount shows a host folder at a place inside, read-only.

@@ -47,12 +47,16 @@ func (j *Jobs) Submit(ctx context.Context, s Submission) (Submitted, error) {
 	if err != nil {
 		return Submitted{}, err
 	}
-	warnings, err := j.admit(&graph, s.Grants)
+	grants, err := s.Grants.Pin()
+	if err != nil {
+		return Submitted{}, err
+	}
+	warnings, err := j.admit(&graph, grants)
 	if err != nil {
 		return Submitted{}, err
 	}
 
-	sub, err := submission(loaded, &graph, s.Grants)
+	sub, err := submission(loaded, &graph, grants)
 	if err != nil {
 		return Submitted{}, err
 	}
@@ -81,6 +85,9 @@ func (j *Jobs) admit(g *bundle.Graph, grants grant.Grants) (fault.Problems, erro
 			return nil, err
 		}
 		if err := policy.Check(p, j.Host); err != nil {
+			return nil, fault.Newf(fault.Denied, "node %s: %w", n.ID, err).WithHint("%s", fault.HintOf(err))
+		}
+		if err := grants.Roots.Check(p); err != nil {
 			return nil, fault.Newf(fault.Denied, "node %s: %w", n.ID, err).WithHint("%s", fault.HintOf(err))
 		}
 		unsure, err := policy.CheckSockets(p, policy.ScanLimits{})

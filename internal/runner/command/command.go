@@ -80,6 +80,7 @@ type attempt struct {
 	place   place  // where the worker sees its folders
 	body    body
 	policy  policy.Policy
+	roots   policy.Roots // where its paths may lead
 	sandbox Sandbox
 	req     sandbox.Request
 	logs    *logs
@@ -133,7 +134,7 @@ func (a *attempt) permit() error {
 	if err := policy.Refuse("node "+string(a.w.Node.ID), excess); err != nil {
 		return err
 	}
-	a.policy = p
+	a.policy, a.roots = p, g.Roots
 	a.policy.Limits.WallTime = shorter(p.Limits.WallTime, a.w.Node.Executor.Timeout)
 	if p.Layer == policy.Host {
 		a.sandbox = a.r.host
@@ -159,7 +160,7 @@ func (a *attempt) request(payloads string) {
 	// Values are in env; the layer must not read its own process's environment.
 	p.Env.Pass = nil
 	a.req = sandbox.Request{
-		Policy: p, Args: a.args(), Env: env, Workspace: a.work(), Dir: a.workdir(),
+		Policy: p, Within: &a.roots, Args: a.args(), Env: env, Workspace: a.work(), Dir: a.workdir(),
 		Mounts: []sandbox.Mount{{Source: payloads, Target: inside.payloads}},
 	}
 }

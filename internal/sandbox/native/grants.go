@@ -33,10 +33,13 @@ var private = []string{"/proc", "/sys", "/dev", "/.bulkhead"}
 // resolve turns the policy's paths into host paths without symbolic links and
 // refuses what may not be granted. Each problem is named; all at once. The
 // warnings are grants too large to be searched for sockets.
-func (l *Layer) resolve(fs policy.Filesystem) (grants []grant, warnings []string, err error) {
+func (l *Layer) resolve(fs policy.Filesystem, within *policy.Roots) (grants []grant, warnings []string, err error) {
 	var problems fault.Problems
 	add := func(key string, i int, p string, write bool) {
 		g, err := resolveOne(p, write)
+		if err == nil {
+			err = stays(p, g, within)
+		}
 		if err != nil {
 			problems = append(problems, fault.Problem{Pointer: fmt.Sprintf("/filesystem/%s/%d", key, i), Reason: err.Error()})
 			return
@@ -113,6 +116,17 @@ func resolveOne(p string, write bool) ([]grant, error) {
 		return []grant{g, a}, nil
 	}
 	return []grant{g}, nil
+}
+
+// stays refuses a grant that a symbolic link led out of the roots. The start
+// opens the very path that is judged here, and follows no link again.
+func stays(asked string, grants []grant, within *policy.Roots) error {
+	for _, g := range grants {
+		if within != nil && !within.Holds(g.source, g.write) {
+			return fmt.Errorf("%q leads to %q, which is not granted", asked, g.source)
+		}
+	}
+	return nil
 }
 
 // place returns the sandbox's own place that p is or lies in; "" for none. The

@@ -52,7 +52,7 @@ func (l *Layer) Plan(_ context.Context, req sandbox.Request) (sandbox.Plan, erro
 	if len(req.Args) == 0 {
 		return nil, fault.New(fault.Invalid, "no command")
 	}
-	grants, warnings, err := l.resolve(req.Policy.Filesystem)
+	grants, warnings, err := l.resolve(req.Policy.Filesystem, req.Within)
 	if err != nil {
 		return nil, err
 	}
