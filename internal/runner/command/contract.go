@@ -55,14 +55,19 @@ func (a *attempt) contract(ctx context.Context) error {
 	}
 	defer work.Close()
 
+	message, err1 := encode(a.message())
+	about, err2 := encode(a.context())
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
 	files := []struct {
 		name string
 		data []byte
 	}{
 		{inputFile, a.body.json},
 		{bodyFile, a.body.raw},
-		{messageFile, encode(a.message())},
-		{contextFile, encode(a.context())},
+		{messageFile, message},
+		{contextFile, about},
 	}
 	for _, f := range files {
 		err = errors.Join(err, writeFrom(work, f.name, bytes.NewReader(f.data), 0o644))
@@ -179,13 +184,15 @@ func (a *attempt) deadline() any {
 // stamp is a time for workers.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// encode writes a value of ours as indented JSON.
-func encode(v any) []byte {
-	raw, err := json.MarshalIndent(v, "", "  ")
+// encode writes a value of ours, with what workers said in it, as one line of
+// JSON. It fails when that is nested too deeply. Indentation would multiply
+// the size of a deep value by its depth.
+func encode(v any) ([]byte, error) {
+	raw, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // only values of ours, and bodies that were checked at the door
+		return nil, fault.Newf(fault.Invalid, "encode: %w", err)
 	}
-	return append(raw, '\n')
+	return append(raw, '\n'), nil
 }
 
 // foreign reports whether the graph comes from another project's manifest.

@@ -177,6 +177,11 @@ func (e *emission) choose(fields map[string]json.RawMessage, payload json.RawMes
 		if err != nil {
 			return fmt.Errorf("body_base64: %w", err)
 		}
+		if e.contentType == event.JSONType {
+			if err := strict(raw); err != nil { // others will read it as JSON
+				return fmt.Errorf("body_base64: %w", err)
+			}
+		}
 		e.binary = append([]byte{}, raw...)
 	}
 	return nil

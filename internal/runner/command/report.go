@@ -1,6 +1,7 @@
 package command
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"time"
@@ -40,5 +41,9 @@ func (a *attempt) report(o event.Outcome) error {
 		Status: o.Status, Cause: o.Cause, Reason: o.Reason, ExitCode: o.ExitCode, Signal: o.Signal,
 		TimedOut: o.TimedOut, Limit: o.Limit, Warnings: o.Warnings, Report: o.Report,
 	}
-	return os.WriteFile(filepath.Join(a.dir, reportFile), encode(r), 0o600)
+	raw, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(a.dir, reportFile), append(raw, '\n'), 0o600)
 }
