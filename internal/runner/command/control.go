@@ -178,7 +178,11 @@ func (e *emission) choose(fields map[string]json.RawMessage, payload json.RawMes
 			return fmt.Errorf("body_base64: %w", err)
 		}
 		if e.contentType == event.JSONType {
-			if err := strict(raw); err != nil { // others will read it as JSON
+			err := strict(raw) // others will read it as JSON
+			if err == nil && !json.Valid(raw) {
+				err = errors.New("it is not JSON")
+			}
+			if err != nil {
 				return fmt.Errorf("body_base64: %w", err)
 			}
 		}
