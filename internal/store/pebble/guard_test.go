@@ -184,6 +184,7 @@ func TestFullDisk_stopsBeforeTheDatabaseDoes(t *testing.T) {
 func TestMergeThatFindsNoRoom_stopsNobody(t *testing.T) {
 	disk := &hookFS{FS: vfs.NewMem()}
 	s := open(t, "state", onMemory(disk))
+	mustApply(t, s, storetest.Step("kept", 0, 3))
 	var tries atomic.Int32
 	disk.set(func(op, _ string) error {
 		if op == "merge" && tries.Add(1) <= 2 {
@@ -195,7 +196,8 @@ func TestMergeThatFindsNoRoom_stopsNobody(t *testing.T) {
 	if err != nil {
 		t.Errorf("stopped at %d: %v", acked, err)
 	}
-	for tries.Load() <= 2 {
+	for v := event.Seq(3); tries.Load() <= 2; v++ { // each leaves something to merge
+		mustApply(t, s, storetest.Step("kept", v, 1))
 		if err := s.Compact(); err != nil && !errors.Is(err, unix.ENOSPC) {
 			t.Fatal(err)
 		}
