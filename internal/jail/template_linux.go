@@ -68,6 +68,11 @@ func (b *builder) join() {
 // scratch mounts the sandbox's own file systems.
 func (b *builder) scratch() {
 	for _, t := range b.spec.Tmpfs {
-		b.tmpfs(rel(t.Target), fmt.Sprintf("mode=%o,size=%d,uid=%d,gid=%d", t.Mode, t.Size, b.spec.UID, b.spec.GID), unix.MS_NOSUID|unix.MS_NODEV, "MS_NOSUID|MS_NODEV")
+		b.tmpfs(rel(t.Target), fmt.Sprintf("mode=%o,size=%d,nr_inodes=%d,uid=%d,gid=%d", t.Mode, t.Size, inodes(t.Size), b.spec.UID, b.spec.GID), unix.MS_NOSUID|unix.MS_NODEV, "MS_NOSUID|MS_NODEV")
 	}
 }
+
+// inodes bounds how many files a scratch of so many bytes may hold: empty ones
+// have no size, but each costs the kernel a KiB that no memory limit of an
+// ordinary user's sandbox counts.
+func inodes(size int64) int64 { return max(size>>11, 1<<10) }
