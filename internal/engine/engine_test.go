@@ -117,7 +117,7 @@ func TestEngine_runsAChainWithOneCommitPerHop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := start(t, newMemory(), echo)
 		commits := 0
-		w.h.after = func() error { commits++; return nil }
+		w.h.after.set(func() error { commits++; return nil })
 		w.submit("j", chain("a", "b", "c"))
 		want(t, "status", w.wait("j").Status, event.JobStateCompleted)
 		want(t, "commits", commits, 4)
@@ -151,7 +151,7 @@ func TestSubmit_isIdempotentByCommand(t *testing.T) {
 func TestSubmit_worksWhenTheAnswerOfTheStoreWasLost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := start(t, newMemory(), echo)
-		w.h.after = func() error { w.h.after = nothing; return errDown }
+		w.h.after.set(func() error { w.h.after.set(nothing); return errDown })
 		sub := Submission{JobID: "j", Graph: chain("a"), GraphDigest: "d", Command: event.CommandID{1}}
 		_, err := w.Submit(context.Background(), sub)
 		want(t, "kind", fault.KindOf(err), fault.Unavailable)
@@ -318,12 +318,12 @@ func TestCommit_isRepeatedUntilTheStoreTakesIt(t *testing.T) {
 		w := start(t, newMemory(), r)
 		w.submit("j", chain("a", "b"))
 		full := time.Now().Add(time.Minute)
-		w.h.before = func() error {
+		w.h.before.set(func() error {
 			if time.Now().Before(full) {
 				return fault.New(fault.Exhausted, "disk full")
 			}
 			return nil
-		}
+		})
 		err := w.Cancel(context.Background(), "j", "")
 		want(t, "kind of a command while full", fault.KindOf(err), fault.Exhausted)
 		want(t, "status", w.wait("j").Status, event.JobStateCompleted)
@@ -401,13 +401,17 @@ func TestAbort_failsAJobThatCannotGoOn(t *testing.T) {
 		reason  string
 	}{
 		"a transition that the store refuses": {func(w *world) {
-			w.h.before = func() error {
-				w.h.before = nothing
+			w.h.before.set(func() error {
+				w.h.before.set(nothing)
 				return fault.New(fault.Invalid, "too large")
-			}
+			})
 		}, "the engine cannot go on: too large"},
 		"a blob that is gone": {
-			func(w *world) { clear(w.mem.blobs) },
+			func(w *world) {
+				w.mem.mu.Lock()
+				defer w.mem.mu.Unlock()
+				clear(w.mem.blobs)
+			},
 			"the engine cannot go on: read blob: there is no such blob",
 		},
 	}
@@ -437,16 +441,10 @@ func TestJob_saysThatTheStoreRefuses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := start(t, newMemory(), echo)
 		w.submit("j", chain("a"))
-		full := true
-		w.h.before = func() error {
-			if full {
-				return fault.New(fault.Exhausted, "disk full")
-			}
-			return nil
-		}
+		w.h.before.set(func() error { return fault.New(fault.Exhausted, "disk full") })
 		time.Sleep(2 * time.Second)
 		want(t, "pending", w.job("j").Pending[0], "the last commit failed and is tried again: disk full")
-		full = false
+		w.h.before.set(nothing)
 		want(t, "status", w.wait("j").Status, event.JobStateCompleted)
 	})
 }

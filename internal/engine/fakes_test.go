@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/bulkhead-dev/bulkhead/bundle"
 	"github.com/bulkhead-dev/bulkhead/event"
@@ -80,8 +81,20 @@ func (m *memory) history(job event.JobID) []event.Event {
 // handle is one process's connection to a memory; faults happen here.
 type handle struct {
 	*memory
-	before func() error // asked before each Apply: an error prevents it
-	after  func() error // asked after each Apply: an error hides its answer
+	before hook // asked before each Apply: an error prevents it
+	after  hook // asked after each Apply: an error hides its answer
+}
+
+// hook is a function that may be changed while it is used; unset it does nothing.
+type hook struct{ f atomic.Pointer[func() error] }
+
+func (h *hook) set(f func() error) { h.f.Store(&f) }
+
+func (h *hook) call() error {
+	if f := h.f.Load(); f != nil {
+		return (*f)()
+	}
+	return nil
 }
 
 // errDown is what a broken store answers.
@@ -90,16 +103,16 @@ var errDown = fault.New(fault.Unavailable, "the store is down")
 // nothing is a hook that does nothing.
 func nothing() error { return nil }
 
-func newHandle(m *memory) *handle { return &handle{m, nothing, nothing} }
+func newHandle(m *memory) *handle { return &handle{memory: m} }
 
 func (h *handle) Apply(_ context.Context, ts []event.Transition) ([]event.Applied, []error) {
 	applied, errs := make([]event.Applied, len(ts)), make([]error, len(ts))
 	for i, t := range ts {
-		if errs[i] = h.before(); errs[i] != nil {
+		if errs[i] = h.before.call(); errs[i] != nil {
 			continue
 		}
 		applied[i], errs[i] = h.apply(t)
-		if err := h.after(); err != nil {
+		if err := h.after.call(); err != nil {
 			applied[i], errs[i] = event.Applied{}, err
 		}
 	}

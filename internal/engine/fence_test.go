@@ -67,7 +67,7 @@ func TestFence_theNewOwnerKnowsItsOwnCommits(t *testing.T) {
 		if err := young.Resume(context.Background(), "j"); err != nil {
 			t.Fatal(err)
 		}
-		young.h.after = func() error { young.h.after = nothing; return errDown }
+		young.h.after.set(func() error { young.h.after.set(nothing); return errDown })
 		want(t, "status", young.wait("j").Status, event.JobStateCompleted)
 	})
 }

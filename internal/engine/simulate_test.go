@@ -97,10 +97,13 @@ func randomGraph(rng *rand.Rand) *bundle.Graph {
 // chance reports true once in n times. The goroutines of a bubble that run at
 // the same moment may draw in any order: a seed makes a schedule likely, not
 // certain, and every schedule must hold.
-func (s *simulation) chance(n int) bool {
+func (s *simulation) chance(n int) bool { return s.roll(n) == 0 }
+
+// roll draws a number below n.
+func (s *simulation) roll(n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rng.IntN(n) == 0
+	return s.rng.IntN(n)
 }
 
 // run drives the jobs through crashes until they have all ended.
@@ -131,8 +134,9 @@ func (s *simulation) live(submitted map[event.JobID]bool) bool {
 	s.mu.Unlock()
 
 	h := newHandle(s.mem)
-	h.before, h.after = s.door(true), s.door(false)
-	e := New(Options{Store: h, Runner: runnerFunc(s.attempt), MaxConcurrent: 1 + s.rng.IntN(4)})
+	h.before.set(s.door(true))
+	h.after.set(s.door(false))
+	e := New(Options{Store: h, Runner: runnerFunc(s.attempt), MaxConcurrent: 1 + s.roll(4)})
 	ctx, cancel := context.WithCancel(context.Background())
 	quiet := make(chan struct{})
 	go func() { defer close(quiet); e.Run(ctx) }()
@@ -181,7 +185,7 @@ func (s *simulation) user(ctx context.Context, e *Engine, submitted map[event.Jo
 // meddle pauses a job for a while, or cancels it.
 func (s *simulation) meddle(ctx context.Context, e *Engine) {
 	job := s.jobs[0]
-	time.Sleep(time.Duration(s.rng.IntN(3000)) * time.Millisecond)
+	time.Sleep(time.Duration(s.roll(3000)) * time.Millisecond)
 	if s.chance(3) {
 		e.Cancel(ctx, job, "meddled")
 		return
@@ -238,8 +242,8 @@ func (s *simulation) attempt(ctx context.Context, w Work) event.Outcome {
 			s.t.Errorf("node %s handles message %s again, which is finished at %d", w.Node.ID, w.Message.ID, ev.Seq)
 		}
 	}
+	took := time.Duration(s.roll(2000)) * time.Millisecond
 	s.mu.Lock()
-	took := time.Duration(s.rng.IntN(2000)) * time.Millisecond
 	dead := s.dead
 	s.mu.Unlock()
 	if dead {

@@ -492,3 +492,34 @@ func TestWorkerEvents_denialsAndWarningsAreRecorded(t *testing.T) {
 		}
 	}
 }
+
+func TestAggregator_isFlushedOnce(t *testing.T) {
+	g := gatherer(bundle.AggregatorConfig{})
+	g.Edges = append(g.Edges, edge("z->g:again"))
+	j := newJob(t, g)
+	j.end("a", event.Outcome{Output: body(`1`)})
+	j.end("z", emits("again"))
+	want(t, "status", j.s.Status, event.JobStateCompleted)
+	want(t, "ends", j.kinds(event.JoinSatisfied, event.Warning), []string{"join.satisfied g", "warning g", "warning"})
+}
+
+func TestEvents_nameTheirCauseAndActor(t *testing.T) {
+	j := newJob(t, graph([]bundle.Node{exec("a"), exec("b")}, "a->b:*"))
+	j.end("a", event.Outcome{Output: body("1")})
+	j.end("b", event.Outcome{Output: body("2")})
+	var got []string
+	for _, ev := range j.all {
+		got = append(got, fmt.Sprintf("%d %s %s<-%d", ev.Seq, ev.Kind, ev.Actor, ev.Cause))
+	}
+	want(t, "history", got, []string{
+		"1 job.submitted operator<-0",
+		"2 job.started engine<-1",
+		"3 message.delivered operator<-2",
+		"4 attempt.started engine<-3",
+		"5 attempt.succeeded node:a<-4",
+		"6 message.delivered node:a<-5",
+		"7 attempt.started engine<-6",
+		"8 attempt.succeeded node:b<-7",
+		"9 job.completed engine<-0",
+	})
+}

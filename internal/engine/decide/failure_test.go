@@ -272,3 +272,67 @@ func TestAbort_failsTheJob(t *testing.T) {
 	j.do(Abort{Reason: "again"})
 	want(t, "events of a repeat", len(j.last.Events), 0)
 }
+
+func TestConclude_dropsTimersAndSaysWhatIsLeft(t *testing.T) {
+	b := exec("b", retry(bundle.Retry{MaxAttempts: 2, On: []string{"any"}}))
+	j := newJob(t, graph([]bundle.Node{exec("a"), b}, "a->b:m"))
+	j.end("a", emits("m", "m"))
+	j.end("b", failure("exit"))
+	timer := j.timer("b")
+	j.do(Cancel{})
+	want(t, "status", j.s.Status, event.JobStateCancelled)
+	want(t, "dropped", j.last.Drop, []string{timer})
+	want(t, "queue", len(j.s.Nodes[1].Queue), 0)
+	want(t, "warnings", len(j.kinds(event.Warning)), 1)
+}
+
+func TestPause_canBeMadeAKillLater(t *testing.T) {
+	j := newJob(t, graph([]bundle.Node{exec("a")}))
+	j.do(Pause{})
+	j.do(Pause{Kill: true})
+	want(t, "kill", j.s.Kill, true)
+	j.do(Pause{})
+	want(t, "events of a weaker repeat", len(j.last.Events), 0)
+}
+
+func TestCancelledOutcome_isReleasedWhenTheJobGoesOn(t *testing.T) {
+	j := newJob(t, graph([]bundle.Node{exec("a")}))
+	j.end("a", event.Outcome{Status: event.Cancelled})
+	want(t, "released", j.kinds(event.AttemptReleased), []string{"attempt.released a"})
+	want(t, "running", j.running(), []string{"a#1"})
+}
+
+func TestAdopt_lossesDoNotFailAJobThatIsBeingCancelled(t *testing.T) {
+	j := newJob(t, graph([]bundle.Node{exec("a")}))
+	for range CrashBudget {
+		if err := j.try(Input{Do: Resume{}, Adopt: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j.do(Cancel{})
+	if err := j.try(Input{Do: Resume{}, Adopt: true}); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "status", j.s.Status, event.JobStateCancelled)
+}
+
+func TestAdopt_carriesOutTheCommandInTheSameTransition(t *testing.T) {
+	rows := []struct {
+		do     Action
+		status event.JobStatus
+	}{
+		{Cancel{}, event.JobStateCancelled},
+		{Pause{}, event.JobStatePaused},
+		{Resume{}, event.JobStateRunning},
+	}
+	for _, row := range rows {
+		t.Run(fmt.Sprintf("%T", row.do), func(t *testing.T) {
+			j := newJob(t, graph([]bundle.Node{exec("a")}))
+			if err := j.try(Input{Do: row.do, Adopt: true}); err != nil {
+				t.Fatal(err)
+			}
+			want(t, "status", j.s.Status, row.status)
+			want(t, "owner", j.s.Owner, "test")
+		})
+	}
+}

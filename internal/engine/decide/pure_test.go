@@ -80,7 +80,7 @@ func TestDecide_aHundredFoldsAreByteIdentical(t *testing.T) {
 }
 
 func TestDecide_survivesDuplicatesAndLateReports(t *testing.T) {
-	for seed := range uint64(1000) {
+	for seed := range uint64(400) {
 		s := newScript(seed)
 		s.play(t)
 		if t.Failed() {
