@@ -129,11 +129,14 @@ func stays(asked string, grants []grant, within *policy.Roots) error {
 	return nil
 }
 
-// place returns the sandbox's own place that p is or lies in; "" for none. The
-// root counts as one: it is built anew for each sandbox.
+// place returns the sandbox's own place that p is, lies in or would cover; ""
+// for none. The root counts as one: it is built anew for each sandbox.
 func place(p string) string {
 	if p == "/" {
 		return "/"
+	}
+	if within(homePath, p) || within(p, homePath) {
+		return homePath
 	}
 	for _, own := range private {
 		if within(p, own) {
@@ -187,6 +190,8 @@ func (pl *plan) binds(grants []grant) error {
 			b.Mapped = n
 		}
 		pl.spec.Binds = append(pl.spec.Binds, b)
+		// A file of the host that was granted takes the place of ours.
+		pl.spec.Files = slices.DeleteFunc(pl.spec.Files, func(f jail.File) bool { return f.Path == g.target })
 	}
 	return nil
 }

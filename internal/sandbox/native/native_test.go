@@ -61,13 +61,25 @@ func sh(script string) sandbox.Request { return sandbox.Request{Args: []string{"
 func TestRun_refusesGrantsThatAreNotFilesOrAreItsOwn(t *testing.T) {
 	state := t.TempDir()
 	m := sandbox.New(native.New(native.Options{State: []string{state}}))
-	for _, path := range []string{"/", "/proc", "/dev/null", "relative", "/nonexistent", state, filepath.Dir(state)} {
+	for _, path := range []string{"/", "/proc", "/dev/null", "/home", "relative", "/nonexistent", state, filepath.Dir(state)} {
 		req := sh("true")
 		req.Policy.Filesystem.Read = []string{path}
 		if _, err := m.Run(t.Context(), req, sandbox.IO{}); fault.KindOf(err) != fault.Denied {
 			t.Errorf("grant %q: %v, want it denied", path, err)
 		}
 	}
+}
+
+func TestRun_grantsAFileThatItWouldMakeItself(t *testing.T) {
+	want, err := os.ReadFile("/etc/hosts")
+	must(t, err)
+	each(t, func(t *testing.T, m *sandbox.Manager) {
+		req := sh("cat /etc/hosts")
+		req.Policy.Filesystem.Read = []string{"/etc/hosts"}
+		if res := run(t, m, req, sandbox.IO{}); string(res.Stdout) != string(want) {
+			t.Errorf("stdout = %q, want the host's %q", res.Stdout, want)
+		}
+	})
 }
 
 func TestRun_tellsWhatIsNotThere(t *testing.T) {
