@@ -138,7 +138,7 @@ func (c Abort) apply(f *fold) error {
 		return nil
 	}
 	f.s.Failure = &Failure{Failure: event.Failure{Cause: "engine", Reason: c.Reason}}
-	f.conclude(event.JobStateFailed, event.Event{Kind: event.JobFailed, Reason: c.Reason})
+	f.conclude(event.JobStateFailed, event.Event{Kind: event.JobFailed, Cause: f.s.Version, Reason: c.Reason})
 	return nil
 }
 

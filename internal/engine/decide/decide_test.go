@@ -520,6 +520,6 @@ func TestEvents_nameTheirCauseAndActor(t *testing.T) {
 		"6 message.delivered node:a<-5",
 		"7 attempt.started engine<-6",
 		"8 attempt.succeeded node:b<-7",
-		"9 job.completed engine<-0",
+		"9 job.completed engine<-8",
 	})
 }

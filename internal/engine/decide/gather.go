@@ -110,7 +110,7 @@ func (f *fold) flush() bool {
 	}
 
 	f.s.Nodes[pick].Flushed = true
-	f.fire(&f.s.Nodes[pick], &f.g.Nodes[pick], 0)
+	f.fire(&f.s.Nodes[pick], &f.g.Nodes[pick], f.s.Version)
 	f.walk()
 	return true
 }

@@ -11,13 +11,13 @@ import (
 // settle brings a job that has nothing left to do to its end.
 func (f *fold) settle() {
 	if f.s.Status == event.JobStateCancelling && len(f.s.Running()) == 0 {
-		f.conclude(event.JobStateCancelled, event.Event{Kind: event.JobCancelled, Reason: f.s.Reason})
+		f.conclude(event.JobStateCancelled, event.Event{Kind: event.JobCancelled, Cause: f.s.Version, Reason: f.s.Reason})
 		return
 	}
 	for f.quiet() {
 		if !f.flush() {
 			f.rest()
-			f.complete(f.keep(event.Body{Inline: f.sinks()}), "", 0)
+			f.complete(f.keep(event.Body{Inline: f.sinks()}), "", f.s.Version)
 		}
 	}
 }
@@ -40,7 +40,7 @@ func (f *fold) rest() {
 	for i := range f.s.Nodes {
 		if n := &f.s.Nodes[i]; len(n.Batch) > 0 {
 			f.emit(event.Event{
-				Kind: event.Warning, Node: n.ID,
+				Kind: event.Warning, Cause: f.s.Version, Node: n.ID,
 				Reason: fmt.Sprintf("%d messages came after the batch was closed and were not sent on", len(n.Batch)),
 			})
 		}
