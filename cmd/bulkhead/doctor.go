@@ -23,6 +23,7 @@ every sandbox needs is missing.`,
 			if err != nil {
 				return err
 			}
+			defer sandboxes.Close()
 			d := sandboxes.Doctor(cmd.Context())
 			if wantsJSON(cmd) {
 				err = p.json(wire.Doctor(d))

@@ -84,6 +84,7 @@ func (p program) runExec(ctx context.Context, c service.Command, asJSON, quiet b
 	if err != nil {
 		return err
 	}
+	defer sandboxes.Close()
 	result, err := sandboxes.Exec(ctx, c, streams)
 	if err != nil {
 		return err

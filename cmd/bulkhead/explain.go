@@ -34,6 +34,7 @@ runs. Nothing is started.`,
 			if err != nil {
 				return err
 			}
+			defer sandboxes.Close()
 			plan, err := sandboxes.Explain(cmd.Context(), service.Command{Policy: pol, PolicyFile: flags.path(), Args: args, Dir: workdir})
 			if err != nil {
 				return err

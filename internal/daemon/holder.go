@@ -94,7 +94,7 @@ func (h *Holder) Close() error {
 		h.stop()
 		err := h.group.Wait()
 		h.parts.jobs.Close()
-		h.err = errors.Join(err, h.parts.store.Close())
+		h.err = errors.Join(err, h.parts.layers.Close(), h.parts.store.Close())
 		h.lock.release()
 	})
 	return h.err

@@ -6,6 +6,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/engine"
 	"github.com/bulkhead-dev/bulkhead/internal/grant"
 	"github.com/bulkhead-dev/bulkhead/internal/runner/command"
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 	"github.com/bulkhead-dev/bulkhead/internal/service"
 	"github.com/bulkhead-dev/bulkhead/internal/store"
 	drivers "github.com/bulkhead-dev/bulkhead/internal/store/all"
@@ -19,6 +20,7 @@ type parts struct {
 	store  *store.Notifier
 	engine *engine.Engine
 	jobs   *service.Jobs
+	layers *sandbox.Manager
 }
 
 // assemble opens the store of a state folder and puts the parts over it
@@ -32,16 +34,17 @@ func assemble(state string, opt Options) (*parts, error) {
 
 	secrets := new(grant.Secrets)
 	host := hostPaths(state, opt.Getenv)
+	layers := compartments(host, opt.Getenv)
 	worker := command.New(command.Options{
 		State:   state,
-		Sandbox: compartments(host, opt.Getenv),
+		Sandbox: layers,
 		Blobs:   log,
 		Load:    all.Load,
 		Secrets: secrets,
 	})
 	loop := engine.New(engine.Options{Store: log, Runner: worker})
 
-	return &parts{store: log, engine: loop, jobs: service.NewJobs(service.Options{
+	return &parts{store: log, engine: loop, layers: layers, jobs: service.NewJobs(service.Options{
 		Engine:  loop,
 		Store:   log,
 		Load:    all.Load,

@@ -5,6 +5,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -28,6 +29,18 @@ func New(layers ...Layer) *Manager {
 		m.layers[l.Name()] = l
 	}
 	return m
+}
+
+// Close closes the layers that hold something of the host. Commands must have
+// ended. It may be called twice.
+func (m *Manager) Close() error {
+	var errs []error
+	for _, l := range m.Layers() {
+		if c, ok := l.(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Layers returns the layers by name.

@@ -19,6 +19,8 @@ type Compartments interface {
 	Plan(ctx context.Context, req sandbox.Request) (sandbox.Plan, error)
 	// Layers are the layers that there are.
 	Layers() []sandbox.Layer
+	// Close gives back what the layers hold of the host.
+	Close() error
 }
 
 // Sandboxes is every action on single commands. It needs no store.
@@ -33,6 +35,9 @@ type Sandboxes struct {
 func NewSandboxes(c Compartments, home string, host policy.HostPaths) *Sandboxes {
 	return &Sandboxes{compartments: c, home: home, host: host}
 }
+
+// Close gives back what the layers hold of the host. It may be called twice.
+func (s *Sandboxes) Close() error { return s.compartments.Close() }
 
 // Command is one command under a policy, as the user asked for it.
 type Command struct {

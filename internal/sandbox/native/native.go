@@ -79,6 +79,14 @@ func New(opt Options) *Layer {
 // Name is "native".
 func (l *Layer) Name() policy.Layer { return policy.Native }
 
+// Close gives the leased users back to the host, so that the next program need
+// not find out whether they are still in use. Plans must have been closed. It
+// may be called twice, and the layer may be used again after it.
+func (l *Layer) Close() error {
+	l.users.release()
+	return nil
+}
+
 func (l *Layer) lacks(mechanism string) bool { return slices.Contains(l.opt.Without, mechanism) }
 
 // root says whether the caller can build sandboxes without a user namespace.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +18,7 @@ type netStock struct {
 	once   sync.Once
 	orders chan struct{}
 	ready  chan made
+	spare  atomic.Int64 // ordered for plans that never started
 }
 
 // made is a namespace, or why there is none.
@@ -37,9 +39,29 @@ func (s *netStock) order() {
 			s.orders <- struct{}{}
 		}
 	})
+	if s.useSpare() {
+		return
+	}
 	select {
 	case s.orders <- struct{}{}:
 	default: // enough on order
+	}
+}
+
+// release gives an order back that nobody will take: the next order gets it.
+// Plans that fail would fill the stock otherwise.
+func (s *netStock) release() { s.spare.Add(1) }
+
+// useSpare takes a spare order, if there is one.
+func (s *netStock) useSpare() bool {
+	for {
+		n := s.spare.Load()
+		if n <= 0 {
+			return false
+		}
+		if s.spare.CompareAndSwap(n, n-1) {
+			return true
+		}
 	}
 }
 

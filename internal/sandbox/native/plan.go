@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,7 @@ type plan struct {
 	groups  cgroup.Hierarchy
 	below   []jail.Bind // what the template shows
 	tree    *os.File    // the template that is used; nil: the start builds its own tree
+	ordered atomic.Bool // a network namespace is on its way to this plan
 	closed  sync.Once
 }
 
@@ -105,6 +107,7 @@ func (pl *plan) identity() error {
 		pl.user, pl.spec.UID, pl.spec.GID = usr, usr.uid, usr.uid
 		pl.spec.Joined = true
 		pl.layer.networks.order()
+		pl.ordered.Store(true)
 		pl.enforced(jail.StepIDs, "host user %d, leased for this sandbox alone", usr.uid)
 	} else {
 		pl.spec.UID, pl.spec.GID = innerUID, innerGID
@@ -432,9 +435,12 @@ func (pl *plan) Print(w io.Writer) error {
 	return nil
 }
 
-// Close gives the leased user back.
+// Close gives back the leased user, and the network that was not used.
 func (pl *plan) Close() error {
 	pl.closed.Do(func() {
+		if pl.ordered.Swap(false) {
+			pl.layer.networks.release()
+		}
 		if pl.user != nil {
 			pl.layer.users.put(pl.user)
 		}

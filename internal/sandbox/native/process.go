@@ -58,6 +58,7 @@ func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, er
 		params.Groups = append(params.Groups, int(f.Fd()))
 	}
 	if pl.spec.Joined {
+		pl.ordered.Store(false)
 		net, err := pl.layer.networks.take()
 		if err != nil {
 			statusR.Close()

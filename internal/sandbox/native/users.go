@@ -59,6 +59,23 @@ func (u *users) put(usr *user) {
 	u.free = append(u.free, usr)
 }
 
+// release gives all users back to the host that no plan has.
+func (u *users) release() {
+	u.mu.Lock()
+	free := u.free
+	u.free = nil
+	u.mu.Unlock()
+	for _, usr := range free {
+		if usr.tree != nil {
+			usr.tree.Close()
+		}
+		for _, f := range usr.maps {
+			f.Close()
+		}
+		usr.lease.Release()
+	}
+}
+
 // mapFor returns a user namespace for an id-mapped mount: what o owns on disk
 // appears as the user's inside, and what the user writes is o's on disk.
 // See mount_setattr(2), ID-mapped mounts.
