@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup:               setUp,
+		Condition:           condition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code":    code,
 			"shape":   shape,
@@ -49,6 +50,27 @@ func TestScripts(t *testing.T) {
 			"idle":    idle,
 		},
 	})
+}
+
+// condition knows what scripts may ask of the host: memory, whether it can
+// bound the memory of a sandbox. A host that must is not asked.
+func condition(name string) (bool, error) {
+	if name != "memory" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	sandboxes, err := daemon.Sandboxes(os.Getenv)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range sandboxes.Doctor(context.Background()).Checks {
+		if c.Name == "cgroup memory" && c.OK {
+			return true, nil
+		}
+	}
+	if required := os.Getenv("BULKHEAD_REQUIRE"); strings.Contains(required, "cgroup v") {
+		return false, fmt.Errorf("this host cannot bound memory, but BULKHEAD_REQUIRE is %s", required)
+	}
+	return false, nil
 }
 
 // needSandbox skips a test by name where the host cannot run sandboxes.
