@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 )
@@ -110,7 +111,7 @@ func (s *scanner) level(folders []string) (next []string) {
 
 // folder looks into one folder, in portions so that a huge one costs no memory.
 func (s *scanner) folder(name string) (next []string) {
-	f, err := s.root.Open(name)
+	f, err := s.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe meanwhile
 	if err != nil {
 		s.result.Partial = "a folder in it cannot be opened"
 		return nil
