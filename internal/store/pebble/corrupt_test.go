@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 	"github.com/bulkhead-dev/bulkhead/internal/store"
@@ -36,8 +38,8 @@ func TestBadRecord_quarantinesItsJobOnly(t *testing.T) {
 	for _, row := range badRecords {
 		for _, first := range []string{"load", "events", "list", "apply", "verify"} {
 			t.Run(row.name+", seen by "+first, func(t *testing.T) {
-				dir := t.TempDir()
-				s := open(t, dir, small)
+				disk := onMemory(vfs.NewMem())
+				s := open(t, "state", disk)
 				for _, job := range []event.JobID{"a", "b", "c"} {
 					mustApply(t, s, crashStep(job, 0), crashStep(job, 2))
 				}
@@ -48,7 +50,7 @@ func TestBadRecord_quarantinesItsJobOnly(t *testing.T) {
 					t.Fatal(err)
 				}
 
-				s = open(t, dir, small)
+				s = open(t, "state", disk)
 				touch[first](t, s)
 				wantQuarantined(t, s, "b")
 				for _, job := range []event.JobID{"a", "c"} {
@@ -115,8 +117,7 @@ func wantQuarantined(t *testing.T, s *pebble.Store, want ...event.JobID) {
 }
 
 func TestBadIndex_costsNoJob(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, small)
+	s := open(t, "state", onMemory(vfs.NewMem()))
 	mustApply(t, s, crashStep("a", 0), crashStep("b", 0))
 	sum := event.Summary{Job: "a", Submitted: storetest.Epoch0}
 	if err := s.Flip(pebble.ListKey(sum)); err != nil {

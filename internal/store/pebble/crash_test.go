@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -116,7 +118,7 @@ type camera struct {
 func (c *camera) snap() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.images) >= 20 || c.rng.IntN(50) != 0 {
+	if len(c.images) >= 8 || c.rng.IntN(80) != 0 {
 		return
 	}
 	acked := c.acks.clone() // first what is acknowledged, then the image

@@ -3,6 +3,7 @@ package pebble
 import (
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,8 +34,19 @@ func (g guardFS) file(name string, c vfs.DiskWriteCategory, open func() (vfs.Fil
 	return &guardFile{File: f, to: to, guard: g.guard}, nil
 }
 
-// Create implements vfs.FS.
+// manifestMarker begins the name of the file that says which manifest counts.
+const manifestMarker = "marker.manifest."
+
+// Create implements vfs.FS. The database makes a manifest, then the marker
+// that names it, and then syncs the folder: on a disk that keeps the second
+// entry and drops the first, a crash in between leaves a marker for nothing.
+// So the folder is synced before as well.
 func (g guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasPrefix(g.PathBase(name), manifestMarker) {
+		if err := syncFolder(g, g.PathDir(name)); err != nil {
+			return nil, err
+		}
+	}
 	return g.file(name, c, func() (vfs.File, error) { return g.FS.Create(name, c) })
 }
 
