@@ -37,10 +37,15 @@ func onMemory(files vfs.FS) pebble.Options {
 // TestApply_survivesEveryCrash takes crash images of the disk between the
 // operations on it while writers work, opens each one, and compares it with
 // what had been acknowledged before. Then it goes on from one of the images.
+// BULKHEAD_CRASH_SEEDS is how many times, 3 when it is not set.
 func TestApply_survivesEveryCrash(t *testing.T) {
 	seeds, points := 3, 0
-	if testing.Short() {
-		seeds = 1
+	if text := os.Getenv("BULKHEAD_CRASH_SEEDS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seeds = n
 	}
 	first := uint64(time.Now().UnixNano())
 	t.Logf("seeds %d to %d", first, first+uint64(seeds)-1)
