@@ -28,7 +28,8 @@ type Driver interface {
 	// Load returns the folded state of a job with its version.
 	Load(ctx context.Context, job event.JobID) (Snapshot, error)
 
-	// Events returns at most max events of a job after a sequence number, in order.
+	// Events returns at most max events of a job after a sequence number, in
+	// order; max 0 means 100.
 	Events(ctx context.Context, job event.JobID, after event.Seq, max int) ([]event.Event, error)
 
 	// List returns jobs newest first; see Query.
@@ -37,7 +38,8 @@ type Driver interface {
 	// Due returns at most max timers that are due at or before q, soonest first.
 	Due(ctx context.Context, q DueQuery) ([]DueTimer, error)
 
-	// PutGraph keeps a graph under its digest; putting it twice is harmless.
+	// PutGraph keeps a graph under its digest; putting it twice is harmless,
+	// another one under the same digest is fault.Exists.
 	PutGraph(ctx context.Context, digest string, g bundle.Graph) error
 	Graph(ctx context.Context, digest string) (bundle.Graph, error)
 

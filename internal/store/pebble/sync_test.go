@@ -2,6 +2,7 @@ package pebble_test
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -135,5 +136,39 @@ func TestLoad_showsOnlyWhatIsDurable(t *testing.T) {
 	}
 	if snap, err := s.Load(t.Context(), "a"); err != nil || snap.Version != 2 {
 		t.Errorf("after the sync: version %d, %v, want 2", snap.Version, err)
+	}
+}
+
+func TestOpen_syncsTheManifestsNameBeforeItsMarker(t *testing.T) {
+	disk := &hookFS{FS: vfs.NewMem()}
+	var mu sync.Mutex
+	named, synced, markers := false, false, 0
+	disk.set(func(op, name string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		switch base := path.Base(name); {
+		case op == "create" && strings.HasPrefix(base, "MANIFEST-"):
+			named, synced = true, false
+		case op == "sync" && base == "db":
+			synced = named
+		case op == "create" && strings.HasPrefix(base, "marker.manifest."):
+			markers++
+			if !synced {
+				t.Errorf("%s is made before the manifest's name is on the disk", base)
+			}
+		}
+		return nil
+	})
+	for range 3 {
+		s, err := pebble.Open("state", onMemory(disk))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if markers == 0 {
+		t.Error("no marker was made: the test looks at nothing")
 	}
 }
