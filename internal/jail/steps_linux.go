@@ -91,7 +91,7 @@ var walls = []struct {
 	{StepCgroup, (*builder).cgroup},         // first: everything below is charged to the sandbox
 	{StepOOM, (*builder).sacrifice},         // while the host's /proc is there
 	{StepUserNS, (*builder).userNS},         // before anything that needs a capability in it
-	{StepNamespaces, (*builder).namespaces}, // host name
+	{StepNamespaces, (*builder).namespaces}, // groups and host name
 	{StepNetwork, (*builder).network},       // the private one
 	{StepRoot, (*builder).tree},             // a tree of its own; the host's is gone from here on
 	{StepStdio, (*builder).streams},         // 0 to 2
@@ -207,7 +207,10 @@ func (b *builder) write(file, text string) {
 	b.Call("close", unix.SYS_CLOSE, fd.Value())
 }
 
+// namespaces gives the child a host name, and hides where in the host's tree
+// of groups it is: after it joined its own, which then is all that it sees.
 func (b *builder) namespaces() {
+	b.Call("unshare", unix.SYS_UNSHARE, spawn.Flag(unix.CLONE_NEWCGROUP, "CLONE_NEWCGROUP"))
 	b.Call("sethostname", unix.SYS_SETHOSTNAME, spawn.Str(b.spec.Hostname), spawn.Int(len(b.spec.Hostname)))
 }
 

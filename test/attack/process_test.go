@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,6 +134,15 @@ var processRows = []row{
 		},
 	},
 	{
+		id: "K22", attack: "learn where the host keeps its control groups", success: "/proc/self/cgroup shows more than the root",
+		walls: []string{jail.StepNamespaces},
+		need:  need{"a control group that is not the root", grouped},
+		try: func(c *cell) verdict {
+			res := c.run("/bin/grep", "-v", ":/$", "/proc/self/cgroup")
+			return verdict{res.ExitCode == 0, string(res.Stdout)}
+		},
+	},
+	{
 		id: "K22", attack: "learn the host's name", success: "uname tells it",
 		walls: []string{jail.StepNamespaces},
 		try: func(c *cell) verdict {
@@ -220,6 +230,13 @@ var processRows = []row{
 		bare: true, why: "the environment is made anew, and no process of the host is there",
 		try: leakedEnv("BULKHEAD_ATTACK_TOKEN"),
 	},
+}
+
+// grouped says whether a sandbox's groups have names: root's have, an ordinary
+// user's are the suite's own.
+func grouped() bool {
+	b, err := os.ReadFile("/proc/self/cgroup")
+	return err == nil && (asRoot() || regexp.MustCompile(`(?m):/.+$`).Match(b))
 }
 
 // any is the verdict that one of the calls worked.

@@ -115,7 +115,7 @@ func (pl *plan) identity() error {
 		pl.enforced(jail.StepUserNS, "inner user %d is host user %d, no other exists", innerUID, os.Getuid())
 	}
 	pl.enforced(jail.StepOOM, "the sandbox goes first")
-	pl.enforced(jail.StepNamespaces, "pid, mount, ipc, uts: private")
+	pl.enforced(jail.StepNamespaces, "pid, mount, ipc, uts, cgroup: private")
 	pl.enforced(jail.StepNetwork, "private, loopback only")
 	return nil
 }
