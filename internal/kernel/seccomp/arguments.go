@@ -21,14 +21,18 @@ func cloneRules() []Rule {
 	}
 }
 
-// The terminal requests that type for, or take over, somebody else's terminal.
-// The kernel reads the request as 32 bits.
+// The terminal requests that type for, or take over, somebody else's terminal,
+// and the file requests that change what a granted folder's files are: flags
+// such as immutable, and the project that a disk quota is charged to. The
+// kernel reads the request as 32 bits.
 func terminalRules() []Rule {
-	const tioclinux, tiocsetd = 0x541c, 0x5423
+	const tioclinux, tiocsetd, fsSetXattr = 0x541c, 0x5423, 0x401c5820
 	return []Rule{
 		when("ioctl", Errno(unix.EPERM), Is(1, unix.TIOCSTI)),
 		when("ioctl", Errno(unix.EPERM), Is(1, tioclinux)),
 		when("ioctl", Errno(unix.EPERM), Is(1, tiocsetd)),
+		when("ioctl", Errno(unix.EPERM), Is(1, unix.FS_IOC_SETFLAGS)),
+		when("ioctl", Errno(unix.EPERM), Is(1, fsSetXattr)),
 		when("ioctl", Allow),
 	}
 }

@@ -55,8 +55,18 @@ func New(opt Options) *Runner {
 	return &Runner{opt: opt, host: host{}, stage: stage{dir: bundlesDir(opt.State), load: opt.Load}}
 }
 
-// Run runs one attempt; see engine.Runner.
-func (r *Runner) Run(ctx context.Context, w engine.Work) event.Outcome {
+// Run runs one attempt; see engine.Runner. A defect of ours that an attempt
+// brings to light fails that attempt, and not everybody's jobs.
+func (r *Runner) Run(ctx context.Context, w engine.Work) (o event.Outcome) {
+	defer func() {
+		if defect := recover(); defect != nil {
+			o = event.Outcome{Status: event.Failed, Cause: "start", Reason: clip(fmt.Sprintf("defect in the runner: %v", defect), maxReason)}
+		}
+	}()
+	return r.run(ctx, w)
+}
+
+func (r *Runner) run(ctx context.Context, w engine.Work) event.Outcome {
 	began := time.Now()
 	a, err := r.prepare(ctx, w)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bulkhead-dev/bulkhead/event"
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 )
 
 // deep is JSON that nests n arrays.
@@ -44,4 +45,10 @@ func TestRun_contractFilesDoNotGrowWithTheDepth(t *testing.T) {
 	if got := len(b.read("work/" + messageFile)); got > len(body)+2000 {
 		t.Errorf("a body of %d bytes makes a message file of %d", len(body), got)
 	}
+}
+
+func TestRun_aDefectFailsItsAttemptAndNothingElse(t *testing.T) {
+	b := newBench(t, func(ctx context.Context, req sandbox.Request, stdout, stderr io.Writer) (sandbox.Result, error) { panic("boom") }, nil)
+	o := b.run()
+	want(t, "cause", []string{string(o.Status), o.Cause, o.Reason}, []string{"failed", "start", "defect in the runner: boom"})
 }
