@@ -1,8 +1,10 @@
 package command
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 
@@ -48,7 +50,9 @@ func TestRun_contractFilesDoNotGrowWithTheDepth(t *testing.T) {
 }
 
 func TestRun_aDefectFailsItsAttemptAndNothingElse(t *testing.T) {
-	b := newBench(t, func(ctx context.Context, req sandbox.Request, stdout, stderr io.Writer) (sandbox.Result, error) { panic("boom") }, nil)
+	b := newBench(t, func(ctx context.Context, req sandbox.Request, stdout, stderr io.Writer) (sandbox.Result, error) {
+		panic("boom")
+	}, nil)
 	o := b.run()
 	want(t, "cause", []string{string(o.Status), o.Cause, o.Reason}, []string{"failed", "start", "defect in the runner: boom"})
 }
