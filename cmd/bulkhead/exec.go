@@ -134,6 +134,8 @@ func (p program) printAfterExec(r sandbox.Result) {
 		p.complain("not enforced: %s", oneLine(m))
 	}
 	switch {
+	case r.Failure != "":
+		p.complain("the sandbox could not run %s", oneLine(r.Failure))
 	case r.TimedOut:
 		p.complain("stopped: it ran out of time")
 	case r.Limit != "":

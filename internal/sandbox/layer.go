@@ -65,6 +65,7 @@ type Process interface {
 type Exit struct {
 	Code    int            // 0 to 255; 127 not found, 126 not executable; -1 when a signal ended it
 	Signal  int            // 0: none
+	Failure string         // why the command could not be run (then Code is 126 or 127); empty: it ran
 	Limit   string         // the limit that ended it: memory, pids, …; empty: none
 	Denials []event.Denial // what the kernel's counters and the trace say was refused
 }

@@ -83,6 +83,7 @@ type Result struct {
 	Signal    int    // 0: none
 	TimedOut  bool   // the policy's wall time ended it
 	Cancelled bool   // the context ended it
+	Failure   string // why the command could not be run (then ExitCode is 126 or 127); empty: it ran
 	Limit     string // the limit that ended it: memory, pids, output, …; empty: none
 	Stdout    []byte // at most policy.Limits.Output bytes
 	Stderr    []byte
@@ -141,7 +142,7 @@ func run(ctx context.Context, plan Plan, p policy.Policy, streams IO) (Result, e
 	}
 
 	r := Result{
-		ExitCode: exit.Code, Signal: exit.Signal, Limit: exit.Limit,
+		ExitCode: exit.Code, Signal: exit.Signal, Failure: exit.Failure, Limit: exit.Limit,
 		Stdout: pipes.stdout.bytes(), Stderr: pipes.stderr.bytes(),
 		TimedOut: why == whyTimeout, Cancelled: why == whyCancelled,
 		Duration: time.Since(started),

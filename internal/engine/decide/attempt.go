@@ -262,7 +262,7 @@ func (f *fold) giveUp(r running, why Failure, cause event.Seq) {
 func attemptEnd(o *event.Outcome) event.AttemptEnd {
 	return event.AttemptEnd{
 		Cause: o.Cause, ExitCode: o.ExitCode, Signal: o.Signal, TimedOut: o.TimedOut,
-		Limit: o.Limit, Took: o.Took, Report: o.Report,
+		Limit: o.Limit, TookMS: float64(o.Took) / 1e6, Report: o.Report,
 	}
 }
 

@@ -190,16 +190,22 @@ func (p *process) exit() sandbox.Exit {
 	}
 	kind, value := binary.LittleEndian.Uint32(msg[:]), binary.LittleEndian.Uint32(msg[4:])
 	if kind == 1 {
-		if unix.Errno(value) == unix.ENOENT {
-			return sandbox.Exit{Code: 127}
-		}
-		return sandbox.Exit{Code: 126}
+		return p.notRun(unix.Errno(value))
 	}
 	ws := unix.WaitStatus(value)
 	if ws.Signaled() {
 		return sandbox.Exit{Code: -1, Signal: int(ws.Signal())}
 	}
 	return sandbox.Exit{Code: ws.ExitStatus()}
+}
+
+// notRun is the exit of a command that the first process could not execute.
+func (p *process) notRun(errno unix.Errno) sandbox.Exit {
+	exit := sandbox.Exit{Code: 126, Failure: fmt.Sprintf("%s: %v", p.plan.spec.Args[0], errno)}
+	if errno == unix.ENOENT {
+		exit.Code = 127
+	}
+	return exit
 }
 
 // count asks the kernel's own counters what was refused.
