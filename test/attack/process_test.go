@@ -32,25 +32,22 @@ func (c *cell) sleeper() (pid int, alive func() bool) {
 	c.Helper()
 	cmd := exec.Command("sleep", "1000")
 	c.must(cmd.Start())
-	gone := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(gone) }()
-	c.Cleanup(func() { _ = cmd.Process.Kill(); <-gone })
-	return cmd.Process.Pid, func() bool {
-		select {
-		case <-gone:
-			return false
-		case <-time.After(100 * time.Millisecond): // a signal that was sent has arrived by now
-			return true
-		}
-	}
+	c.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd.Process.Pid, func() bool { return !dying(c.read(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))) }
 }
+
+// ending matches the status of a process that is dead, or that has SIGKILL
+// waiting (the ninth bit).
+var ending = regexp.MustCompile(`(?m)^State:\s+[ZX]|^(?:SigPnd|ShdPnd):\s+[0-9a-f]*[13579bdf][0-9a-f]{2}$`)
+
+func dying(status string) bool { return status == "" || ending.MatchString(status) }
 
 // sibling runs a call on another process of the same sandbox, whose number
 // stands in the list as PID.
 func (c *cell) sibling(list ...call) []answer {
 	c.Helper()
 	text := strings.ReplaceAll(encode(list), `"'PID"`, `"'"$!"'"`)
-	script := fmt.Sprintf("sleep 20 >/dev/null 2>&1 & sleep 0.1; exec %s calls '%s'", victim, text)
+	script := fmt.Sprintf("sleep 20 >/dev/null 2>&1 & exec %s calls '%s'", victim, text)
 	return answers(c.run("/bin/sh", "-c", script).Stdout)
 }
 
