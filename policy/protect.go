@@ -180,6 +180,10 @@ func (g Guard) Protected(folder, rel string, dir bool) string {
 	return ""
 }
 
+// Named says whether a path of the host, or a folder that holds it, was named
+// as meant in spite of any protection.
+func (g Guard) Named(s string) bool { return anyCovers(g.exempt, s) }
+
 // endsAt says why the last of some names is protected by itself.
 func (g Guard) endsAt(names []string, at string, dir bool) string {
 	if slices.Contains(g.absolute, at) {
