@@ -112,6 +112,9 @@ var protections = []protection{
 	{".mcp.json", "agents run what it names", false},
 }
 
+// ByPolicy is how the reason ends for what the policy itself protects.
+const ByPolicy = "the policy says so"
+
 // Guard knows which paths inside writable folders are protected: the default
 // set and what Filesystem.Protect adds to it.
 type Guard struct {
@@ -140,7 +143,7 @@ func NewGuard(f Filesystem, allow ...string) Guard {
 		case isResolved(s):
 			g.absolute = append(g.absolute, s)
 		case isPattern(s): // what is left of the words in paths has no place yet
-			g.add(protection{pattern: s, why: "the policy says so"})
+			g.add(protection{pattern: s, why: ByPolicy})
 		}
 	}
 	g.exempt = append(slices.Clone(f.Write), allow...)
@@ -187,7 +190,7 @@ func (g Guard) Named(s string) bool { return anyCovers(g.exempt, s) }
 // endsAt says why the last of some names is protected by itself.
 func (g Guard) endsAt(names []string, at string, dir bool) string {
 	if slices.Contains(g.absolute, at) {
-		return "the policy says so"
+		return ByPolicy
 	}
 	for _, rows := range [][]row{g.byName[names[len(names)-1]], g.wild} {
 		for _, r := range rows {

@@ -68,6 +68,7 @@ type Exit struct {
 	Failure string         // why the command could not be run (then Code is 126 or 127); empty: it ran
 	Limit   string         // the limit that ended it: memory, pids, …; empty: none
 	Denials []event.Denial // what the kernel's counters and the trace say was refused
+	Unkept  []string       // protected paths that could not be kept as they were, in words
 }
 
 // Request is a command under a policy.

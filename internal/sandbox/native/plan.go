@@ -37,6 +37,8 @@ type plan struct {
 	maps    []*os.File
 	steps   []event.Step
 	missing []string
+	watches []watch      // folders shown directly, whose protected paths are looked at again
+	kept    policy.Guard // knows the protected paths
 	groups  cgroup.Hierarchy
 	below   []jail.Bind // what the template shows
 	tree    *os.File    // the template that is used; nil: the start builds its own tree
@@ -155,6 +157,9 @@ func (pl *plan) files(grants []grant) error {
 		return err
 	}
 	if err := pl.binds(direct); err != nil {
+		return err
+	}
+	if err := pl.protect(direct); err != nil {
 		return err
 	}
 	pl.enforced(jail.StepRoot, "system folders read-only, scratch of %d MiB, nothing else of the host", scratch>>20)
