@@ -130,6 +130,7 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 
 // messages are the API's messages by name, for shape.
 var messages = map[string]func() proto.Message{
+	"Changes":           func() proto.Message { return new(apiv1.Changes) },
 	"Doctor":            func() proto.Message { return new(apiv1.Doctor) },
 	"Error":             func() proto.Message { return new(apiv1.Error) },
 	"Event":             func() proto.Message { return new(apiv1.Event) },
@@ -138,11 +139,15 @@ var messages = map[string]func() proto.Message{
 	"Job":               func() proto.Message { return new(apiv1.Job) },
 	"JobResult":         func() proto.Message { return new(apiv1.JobResult) },
 	"ListJobsResponse":  func() proto.Message { return new(apiv1.ListJobsResponse) },
+	"Learned":           func() proto.Message { return new(apiv1.Learned) },
 	"LogChunk":          func() proto.Message { return new(apiv1.LogChunk) },
 	"Review":            func() proto.Message { return new(apiv1.Review) },
 	"SubmitJobResponse": func() proto.Message { return new(apiv1.SubmitJobResponse) },
 	"Validation":        func() proto.Message { return new(apiv1.Validation) },
 	"VersionInfo":       func() proto.Message { return new(apiv1.VersionInfo) },
+	"Workspace":         func() proto.Message { return new(apiv1.Workspace) },
+	"Workspaces":        func() proto.Message { return new(apiv1.Workspaces) },
+	"Written":           func() proto.Message { return new(apiv1.Written) },
 }
 
 // shape wants every line of a file to be a message of the API, and printing
