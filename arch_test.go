@@ -56,6 +56,7 @@ var rules = []rule{
 	{"internal/jail/...", "internal/jail internal/jail/... internal/spawn internal/kernel/... internal/fault event policy " + sys},
 	{"internal/trace/...", "internal/kernel/notify internal/kernel/seccomp event internal/fault " + sys},
 	{"internal/workspace/...", "policy internal/fault internal/kernel/kerneltest " + sys},
+	{"internal/learn/...", "internal/sandbox " + nouns},
 	{"internal/uidlease", "internal/fault " + sys},
 	{"internal/spawn/...", "internal/spawn internal/spawn/... internal/kernel/... internal/fault " + sys},
 	{"internal/kernel/...", "internal/kernel/... internal/fault " + sys},

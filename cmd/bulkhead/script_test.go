@@ -104,6 +104,27 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("XDG_STATE_HOME", "")
 	env.Setenv("BULKHEAD_STATE", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("TZ", "UTC")
+	return outside(env)
+}
+
+// outside gives each script a project that is not in /tmp, which sandboxes
+// have of their own.
+func outside(env *testscript.Env) error {
+	dir, err := os.MkdirTemp("/var/tmp", "bulkhead-script-*")
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { os.RemoveAll(dir) })
+	env.Setenv("OUTSIDE", dir)
+	for name, text := range map[string]string{"Makefile": "", "src/a.txt": "a\n", "src/b.txt": "b\n", "src/c.txt": "c\n", "out/old": "", ".env": "KEY=hush\n"} {
+		at := filepath.Join(dir, "project", name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(at, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
