@@ -28,15 +28,15 @@ const (
 // less, and siblings never see each other. Only daemon knows everyone.
 var rules = []rule{
 	// Entry points and what proves the whole.
-	{"cmd/...", "cmd/bulkhead/internal/... api/... internal/daemon/... internal/service/... internal/server/... internal/sandbox/... internal/jail/... internal/grant internal/kernel/... " + nouns + "bundle/... github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term golang.org/x/sync/... " + sys + wire},
+	{"cmd/...", "cmd/bulkhead/internal/... api/... internal/daemon/... internal/service/... internal/server/... internal/sandbox/... internal/jail/... internal/grant internal/workspace internal/learn internal/kernel/... " + nouns + "bundle/... github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term golang.org/x/sync/... " + sys + wire},
 	{"bench/...", "api/... internal/... " + nouns + sys},
 	{"test/...", "internal/... " + nouns + sys},
 	{"internal/tools/...", "policy internal/... github.com/bufbuild/protocompile/... google.golang.org/protobuf/..."},
 
 	// The composition root, the faces, the actions.
 	{"internal/daemon/...", "api/... internal/... " + nouns + "bundle/... golang.org/x/sync/... " + sys + wire},
-	{"internal/server/...", "api/... internal/server/... internal/service/... internal/engine internal/engine/decide internal/sandbox internal/store internal/grant " + nouns + sys + wire},
-	{"internal/service/...", sys + "internal/service/... internal/engine internal/engine/decide internal/sandbox internal/grant internal/store " + nouns + "bundle/..."},
+	{"internal/server/...", "api/... internal/server/... internal/service/... internal/engine internal/engine/decide internal/sandbox internal/store internal/grant internal/workspace internal/learn " + nouns + sys + wire},
+	{"internal/service/...", sys + "internal/service/... internal/engine internal/engine/decide internal/sandbox internal/grant internal/store internal/workspace internal/learn " + nouns + "bundle/..."},
 	{"internal/grant", nouns},
 
 	// Durable execution knows neither where it is kept nor how it is run.
@@ -55,6 +55,8 @@ var rules = []rule{
 	{"internal/sandbox/...", "internal/sandbox internal/sandbox/sandboxtest golang.org/x/sync/... " + nouns},
 	{"internal/jail/...", "internal/jail internal/jail/... internal/spawn internal/kernel/... internal/fault event policy " + sys},
 	{"internal/trace/...", "internal/kernel/notify internal/kernel/seccomp event internal/fault " + sys},
+	{"internal/workspace/...", "policy internal/fault internal/kernel/kerneltest " + sys},
+	{"internal/learn/...", "internal/sandbox " + nouns},
 	{"internal/uidlease", "internal/fault " + sys},
 	{"internal/spawn/...", "internal/spawn internal/spawn/... internal/kernel/... internal/fault " + sys},
 	{"internal/kernel/...", "internal/kernel/... internal/fault " + sys},

@@ -79,7 +79,8 @@ var badInputs = []struct{ name, text, want string }{
 	{"a pattern", "filesystem: {read: [/home/*/src]}\n", `p:1:21: /filesystem/read/0: "/home/*/src" has a *, and patterns are not expanded; grant the folder: it covers everything beneath`},
 	{"the host's processes", "filesystem: {read: [/proc/1]}\n", `p:1:21: /filesystem/read/0: /proc of the host may not be granted; the sandbox has its own`},
 	{"the host's devices", "filesystem: {write: [/dev]}\n", `p:1:22: /filesystem/write/0: /dev of the host may not be granted; the sandbox has its own`},
-	{"protected paths", "filesystem: {protect: [/x]}\n", `p:1:23: /filesystem/protect: protected paths are not supported yet; leave the key out and grant narrower folders`},
+	{"a protected path with ..", "filesystem: {protect: [/x/../y]}\n", `p:1:24: /filesystem/protect/0: "/x/../y" contains ".."; write the path without it`},
+	{"a protected name with a variable", "filesystem: {protect: [a/$HOME]}\n", `p:1:24: /filesystem/protect/0: "a/$HOME" has a $ that nothing expands; only a leading $WORKSPACE is expanded`},
 	{"a path that is too long", "filesystem: {read: [/" + strings.Repeat("a", maxPath) + "]}\n", `p:1:21: /filesystem/read/0: has 4096 bytes; a path has at most 4095`},
 	{"too many paths", "filesystem: {read: [" + strings.Repeat("/a,", 257) + "]}\n", `p:1:13: /filesystem: has 257 paths; at most 256 are allowed; grant the folder that holds them`},
 

@@ -103,6 +103,9 @@ func (f forbidden) relation(grant string) string {
 	return ""
 }
 
+// InWorkspace says whether a path is a kept $WORKSPACE or lies in it.
+func InWorkspace(s string) bool { return inWorkspace(s) }
+
 // inWorkspace says whether a path is a kept $WORKSPACE or lies in it.
 func inWorkspace(s string) bool { return covers(workspace, s) && s == path.Clean(s) }
 

@@ -24,8 +24,7 @@ var root = []key{
 		"filesystem", "Files and folders of the host that may be used.",
 		paths("read", "May be read and run.", readPathPattern, neverPathPattern, func(p *Policy) *[]string { return &p.Filesystem.Read }),
 		paths("write", "May be written, and read.", writePathPattern, neverPathPattern+"|"+wholeHostPattern, func(p *Policy) *[]string { return &p.Filesystem.Write }),
-		later("protect", "Paths kept read-only inside what may be written. Not supported yet: only an empty list.",
-			func(p *Policy) *[]string { return &p.Filesystem.Protect }),
+		paths("protect", "Paths kept as they are inside what may be written, beyond the default set. Names without a leading / hold at any depth.", protectPattern, neverPathPattern, func(p *Policy) *[]string { return &p.Filesystem.Protect }),
 	),
 	networkKey(),
 	group(

@@ -41,7 +41,7 @@ const (
 type Filesystem struct {
 	Read    []string `json:"read,omitempty"`
 	Write   []string `json:"write,omitempty"`   // implies reading
-	Protect []string `json:"protect,omitempty"` // shape only: not supported yet
+	Protect []string `json:"protect,omitempty"` // kept as they are inside Write, beyond the default set: see Guard. Names without a leading / hold at any depth
 }
 
 // Network is what may be reached. The zero Network is none.

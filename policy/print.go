@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -14,10 +16,17 @@ import (
 // Print writes the policy as YAML that Parse reads back to the same policy.
 // What is zero is left out, so the zero policy prints as {}.
 func (p Policy) Print(w io.Writer) error {
+	return p.PrintNoted(w, nil)
+}
+
+// PrintNoted is Print with comments at the ends of lines, by the JSON pointer
+// of the value.
+func (p Policy) PrintNoted(w io.Writer, notes map[string]string) error {
 	n, err := p.tree()
 	if err != nil {
 		return err
 	}
+	comment(n, "", notes)
 	e := yaml.NewEncoder(w)
 	e.SetIndent(2)
 	if err := e.Encode(n); err != nil {
@@ -39,6 +48,26 @@ func (p Policy) tree() (*yaml.Node, error) {
 	n.Line, n.Column = 0, 0
 	style(n)
 	return n, nil
+}
+
+// comment puts notes where they belong. A note is one line whatever it says.
+func comment(n *yaml.Node, at string, notes map[string]string) {
+	if note := notes[at]; note != "" {
+		n.LineComment = "# " + strings.TrimSpace(strings.Map(func(r rune) rune {
+			if !unicode.IsPrint(r) {
+				return ' '
+			}
+			return r
+		}, note))
+	}
+	for i, child := range n.Content {
+		switch {
+		case n.Kind == yaml.SequenceNode:
+			comment(child, pointerIndex(at, i), notes)
+		case n.Kind == yaml.MappingNode && i%2 == 1:
+			comment(child, pointer(at, n.Content[i-1].Value), notes)
+		}
+	}
 }
 
 // plainText needs no quotes in YAML, unless it reads as another type: the

@@ -29,6 +29,9 @@ func Resolve(p Policy, place Placement) (Policy, error) {
 	p = p.Clone()
 	all := func(at string, paths []string, check func(string) *flaw) {
 		for i, s := range paths {
+			if at == "/filesystem/protect" && isPattern(s) {
+				continue
+			}
 			got, bad := place.expand(s)
 			if bad == nil {
 				bad = checkExpanded(got, s, check)
@@ -42,6 +45,7 @@ func Resolve(p Policy, place Placement) (Policy, error) {
 	}
 	all("/filesystem/read", p.Filesystem.Read, checkReadPath)
 	all("/filesystem/write", p.Filesystem.Write, checkWritePath)
+	all("/filesystem/protect", p.Filesystem.Protect, checkProtect)
 
 	if len(problems) > 0 {
 		return Policy{}, problems

@@ -58,7 +58,7 @@ func checkChoice[T ~string](got T, options []option[T]) *flaw {
 type adder func(at string, bad *flaw)
 
 func (f Filesystem) check(at string, add adder) {
-	if n := len(f.Read) + len(f.Write); n > maxPaths {
+	if n := len(f.Read) + len(f.Write) + len(f.Protect); n > maxPaths {
 		add(at, &flaw{fmt.Sprintf("has %d paths; at most %d are allowed", n, maxPaths), "grant the folder that holds them"})
 		return
 	}
@@ -68,8 +68,8 @@ func (f Filesystem) check(at string, add adder) {
 	for i, s := range f.Write {
 		add(pointerIndex(at+"/write", i), checkWritePath(s))
 	}
-	if len(f.Protect) > 0 {
-		add(at+"/protect", &flaw{"protected paths are not supported yet", "leave the key out and grant narrower folders"})
+	for i, s := range f.Protect {
+		add(pointerIndex(at+"/protect", i), checkProtect(s))
 	}
 }
 

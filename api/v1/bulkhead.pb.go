@@ -1813,6 +1813,7 @@ type ExecResult struct {
 	Layer         string                 `protobuf:"bytes,11,opt,name=layer,proto3" json:"layer,omitempty"`
 	Report        *Report                `protobuf:"bytes,12,opt,name=report,proto3" json:"report,omitempty"`
 	Denials       []*Denial              `protobuf:"bytes,13,rep,name=denials,proto3" json:"denials,omitempty"`
+	Workspace     *Written               `protobuf:"bytes,14,opt,name=workspace,proto3" json:"workspace,omitempty"` // only after a run over an overlay
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1938,6 +1939,665 @@ func (x *ExecResult) GetDenials() []*Denial {
 	return nil
 }
 
+func (x *ExecResult) GetWorkspace() *Written {
+	if x != nil {
+		return x.Workspace
+	}
+	return nil
+}
+
+// Written is what a command wrote to an overlay, and what became of it.
+type Written struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`  // of the workspace
+	Kept          bool                   `protobuf:"varint,2,opt,name=kept,proto3" json:"kept,omitempty"` // it is still there
+	Changes       []*Change              `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
+	Committed     []*Change              `protobuf:"bytes,4,rep,name=committed,proto3" json:"committed,omitempty"`
+	Held          []*Held                `protobuf:"bytes,5,rep,name=held,proto3" json:"held,omitempty"` // not committed, and why
+	Note          string                 `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"` // why nothing was committed although it was asked for
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Written) Reset() {
+	*x = Written{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Written) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Written) ProtoMessage() {}
+
+func (x *Written) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Written.ProtoReflect.Descriptor instead.
+func (*Written) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Written) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Written) GetKept() bool {
+	if x != nil {
+		return x.Kept
+	}
+	return false
+}
+
+func (x *Written) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *Written) GetCommitted() []*Change {
+	if x != nil {
+		return x.Committed
+	}
+	return nil
+}
+
+func (x *Written) GetHeld() []*Held {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+func (x *Written) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// Change is one difference between a host folder and what a sandbox made of it.
+type Change struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`   // on the host
+	Op            string                 `protobuf:"bytes,2,opt,name=op,proto3" json:"op,omitempty"`       // added, changed, removed, mode
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`   // file, folder, link, special
+	Was           string                 `protobuf:"bytes,4,opt,name=was,proto3" json:"was,omitempty"`     // the kind before; empty: nothing, or the same
+	Size          float64                `protobuf:"fixed64,5,opt,name=size,proto3" json:"size,omitempty"` // bytes of a file
+	Mode          string                 `protobuf:"bytes,6,opt,name=mode,proto3" json:"mode,omitempty"`   // permissions now, such as -rw-r--r--; empty: gone
+	WasMode       string                 `protobuf:"bytes,7,opt,name=was_mode,json=wasMode,proto3" json:"was_mode,omitempty"`
+	Target        string                 `protobuf:"bytes,8,opt,name=target,proto3" json:"target,omitempty"`        // where a link leads
+	Entries       int32                  `protobuf:"varint,9,opt,name=entries,proto3" json:"entries,omitempty"`     // of a removed folder: how many files and folders it held
+	Protected     string                 `protobuf:"bytes,10,opt,name=protected,proto3" json:"protected,omitempty"` // why a commit leaves it out unless it is named
+	Problem       string                 `protobuf:"bytes,11,opt,name=problem,proto3" json:"problem,omitempty"`     // why it cannot be committed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Change) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Change) GetOp() string {
+	if x != nil {
+		return x.Op
+	}
+	return ""
+}
+
+func (x *Change) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Change) GetWas() string {
+	if x != nil {
+		return x.Was
+	}
+	return ""
+}
+
+func (x *Change) GetSize() float64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Change) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *Change) GetWasMode() string {
+	if x != nil {
+		return x.WasMode
+	}
+	return ""
+}
+
+func (x *Change) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *Change) GetEntries() int32 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+func (x *Change) GetProtected() string {
+	if x != nil {
+		return x.Protected
+	}
+	return ""
+}
+
+func (x *Change) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+// Held is a change that a commit left out.
+type Held struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Change        *Change                `protobuf:"bytes,1,opt,name=change,proto3" json:"change,omitempty"`
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Held) Reset() {
+	*x = Held{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Held) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Held) ProtoMessage() {}
+
+func (x *Held) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Held.ProtoReflect.Descriptor instead.
+func (*Held) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Held) GetChange() *Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *Held) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+// Workspace is a place where what sandboxes wrote is kept.
+type Workspace struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Created       string                 `protobuf:"bytes,2,opt,name=created,proto3" json:"created,omitempty"`
+	Parent        string                 `protobuf:"bytes,3,opt,name=parent,proto3" json:"parent,omitempty"` // the workspace that it was forked from
+	Folders       []*WorkspaceFolder     `protobuf:"bytes,4,rep,name=folders,proto3" json:"folders,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Workspace) Reset() {
+	*x = Workspace{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Workspace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Workspace) ProtoMessage() {}
+
+func (x *Workspace) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Workspace.ProtoReflect.Descriptor instead.
+func (*Workspace) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Workspace) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Workspace) GetCreated() string {
+	if x != nil {
+		return x.Created
+	}
+	return ""
+}
+
+func (x *Workspace) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *Workspace) GetFolders() []*WorkspaceFolder {
+	if x != nil {
+		return x.Folders
+	}
+	return nil
+}
+
+type WorkspaceFolder struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`  // on the host
+	Layers        int32                  `protobuf:"varint,2,opt,name=layers,proto3" json:"layers,omitempty"` // frozen ones
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkspaceFolder) Reset() {
+	*x = WorkspaceFolder{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkspaceFolder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkspaceFolder) ProtoMessage() {}
+
+func (x *WorkspaceFolder) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkspaceFolder.ProtoReflect.Descriptor instead.
+func (*WorkspaceFolder) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *WorkspaceFolder) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *WorkspaceFolder) GetLayers() int32 {
+	if x != nil {
+		return x.Layers
+	}
+	return 0
+}
+
+// Workspaces is the answer to workspace list.
+type Workspaces struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Workspaces    []*Workspace           `protobuf:"bytes,1,rep,name=workspaces,proto3" json:"workspaces,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Workspaces) Reset() {
+	*x = Workspaces{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Workspaces) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Workspaces) ProtoMessage() {}
+
+func (x *Workspaces) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Workspaces.ProtoReflect.Descriptor instead.
+func (*Workspaces) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Workspaces) GetWorkspaces() []*Workspace {
+	if x != nil {
+		return x.Workspaces
+	}
+	return nil
+}
+
+// Changes is the answer to workspace diff.
+type Changes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Changes       []*Change              `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Changes) Reset() {
+	*x = Changes{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Changes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Changes) ProtoMessage() {}
+
+func (x *Changes) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Changes.ProtoReflect.Descriptor instead.
+func (*Changes) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Changes) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Changes) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// Learned is the answer to learn.
+type Learned struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Passed        bool                   `protobuf:"varint,1,opt,name=passed,proto3" json:"passed,omitempty"`
+	PolicyYaml    string                 `protobuf:"bytes,2,opt,name=policy_yaml,json=policyYaml,proto3" json:"policy_yaml,omitempty"` // with comments
+	Grants        []*Suggestion          `protobuf:"bytes,3,rep,name=grants,proto3" json:"grants,omitempty"`
+	Refused       []*Suggestion          `protobuf:"bytes,4,rep,name=refused,proto3" json:"refused,omitempty"` // not proposed, and why
+	Rounds        int32                  `protobuf:"varint,5,opt,name=rounds,proto3" json:"rounds,omitempty"`
+	Last          *ExecResult            `protobuf:"bytes,6,opt,name=last,proto3" json:"last,omitempty"` // the last run, without its output
+	Note          string                 `protobuf:"bytes,7,opt,name=note,proto3" json:"note,omitempty"` // why it ended without passing
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Learned) Reset() {
+	*x = Learned{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Learned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Learned) ProtoMessage() {}
+
+func (x *Learned) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Learned.ProtoReflect.Descriptor instead.
+func (*Learned) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Learned) GetPassed() bool {
+	if x != nil {
+		return x.Passed
+	}
+	return false
+}
+
+func (x *Learned) GetPolicyYaml() string {
+	if x != nil {
+		return x.PolicyYaml
+	}
+	return ""
+}
+
+func (x *Learned) GetGrants() []*Suggestion {
+	if x != nil {
+		return x.Grants
+	}
+	return nil
+}
+
+func (x *Learned) GetRefused() []*Suggestion {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *Learned) GetRounds() int32 {
+	if x != nil {
+		return x.Rounds
+	}
+	return 0
+}
+
+func (x *Learned) GetLast() *ExecResult {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+func (x *Learned) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// Suggestion is one grant that learn proposes, or refuses to.
+type Suggestion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Grant         string                 `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`     // as a flag, such as --read /srv/data; empty: there is none
+	Object        string                 `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`   // what was refused: a path, an address
+	Verdict       string                 `protobuf:"bytes,3,opt,name=verdict,proto3" json:"verdict,omitempty"` // ok, look, refused
+	Why           string                 `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	Seen          []string               `protobuf:"bytes,5,rep,name=seen,proto3" json:"seen,omitempty"` // operations that were refused without it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Suggestion) Reset() {
+	*x = Suggestion{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Suggestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Suggestion) ProtoMessage() {}
+
+func (x *Suggestion) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Suggestion.ProtoReflect.Descriptor instead.
+func (*Suggestion) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Suggestion) GetGrant() string {
+	if x != nil {
+		return x.Grant
+	}
+	return ""
+}
+
+func (x *Suggestion) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *Suggestion) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *Suggestion) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Suggestion) GetSeen() []string {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
 // Doctor is what this host can enforce.
 type Doctor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1950,7 +2610,7 @@ type Doctor struct {
 
 func (x *Doctor) Reset() {
 	*x = Doctor{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[25]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1962,7 +2622,7 @@ func (x *Doctor) String() string {
 func (*Doctor) ProtoMessage() {}
 
 func (x *Doctor) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[25]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1975,7 +2635,7 @@ func (x *Doctor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Doctor.ProtoReflect.Descriptor instead.
 func (*Doctor) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{25}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Doctor) GetOk() bool {
@@ -2013,7 +2673,7 @@ type Capability struct {
 
 func (x *Capability) Reset() {
 	*x = Capability{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[26]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +2685,7 @@ func (x *Capability) String() string {
 func (*Capability) ProtoMessage() {}
 
 func (x *Capability) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[26]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2698,7 @@ func (x *Capability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capability.ProtoReflect.Descriptor instead.
 func (*Capability) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{26}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Capability) GetLayer() string {
@@ -2097,7 +2757,7 @@ type Validation struct {
 
 func (x *Validation) Reset() {
 	*x = Validation{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[27]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2109,7 +2769,7 @@ func (x *Validation) String() string {
 func (*Validation) ProtoMessage() {}
 
 func (x *Validation) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[27]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2122,7 +2782,7 @@ func (x *Validation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Validation.ProtoReflect.Descriptor instead.
 func (*Validation) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{27}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Validation) GetOk() bool {
@@ -2174,7 +2834,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[28]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2186,7 +2846,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[28]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2199,7 +2859,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{28}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Problem) GetFile() string {
@@ -2257,7 +2917,7 @@ type Review struct {
 
 func (x *Review) Reset() {
 	*x = Review{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[29]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2269,7 +2929,7 @@ func (x *Review) String() string {
 func (*Review) ProtoMessage() {}
 
 func (x *Review) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[29]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2282,7 +2942,7 @@ func (x *Review) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Review.ProtoReflect.Descriptor instead.
 func (*Review) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{29}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Review) GetName() string {
@@ -2326,7 +2986,7 @@ type ReviewLine struct {
 
 func (x *ReviewLine) Reset() {
 	*x = ReviewLine{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[30]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2338,7 +2998,7 @@ func (x *ReviewLine) String() string {
 func (*ReviewLine) ProtoMessage() {}
 
 func (x *ReviewLine) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[30]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +3011,7 @@ func (x *ReviewLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReviewLine.ProtoReflect.Descriptor instead.
 func (*ReviewLine) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{30}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ReviewLine) GetSubject() string {
@@ -2401,7 +3061,7 @@ type Explanation struct {
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[31]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2413,7 +3073,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[31]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2426,7 +3086,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{31}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Explanation) GetLayer() string {
@@ -2463,7 +3123,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[32]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2475,7 +3135,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[32]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2488,7 +3148,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{32}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Error) GetKind() string {
@@ -2531,7 +3191,7 @@ type VersionInfo struct {
 
 func (x *VersionInfo) Reset() {
 	*x = VersionInfo{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[33]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2543,7 +3203,7 @@ func (x *VersionInfo) String() string {
 func (*VersionInfo) ProtoMessage() {}
 
 func (x *VersionInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[33]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2556,7 +3216,7 @@ func (x *VersionInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionInfo.ProtoReflect.Descriptor instead.
 func (*VersionInfo) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{33}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *VersionInfo) GetVersion() string {
@@ -2747,7 +3407,7 @@ const file_api_v1_bulkhead_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\tR\x04step\x12\x14\n" +
 	"\x05grant\x18\x04 \x01(\tR\x05grant\x12\x16\n" +
 	"\x06source\x18\x05 \x01(\tR\x06source\x12\x14\n" +
-	"\x05count\x18\x06 \x01(\x05R\x05count\"\x9f\x03\n" +
+	"\x05count\x18\x06 \x01(\x05R\x05count\"\xd3\x03\n" +
 	"\n" +
 	"ExecResult\x12\x1b\n" +
 	"\texit_code\x18\x01 \x01(\x05R\bexitCode\x12\x16\n" +
@@ -2764,7 +3424,63 @@ const file_api_v1_bulkhead_proto_rawDesc = "" +
 	"durationMs\x12\x14\n" +
 	"\x05layer\x18\v \x01(\tR\x05layer\x12+\n" +
 	"\x06report\x18\f \x01(\v2\x13.bulkhead.v1.ReportR\x06report\x12-\n" +
-	"\adenials\x18\r \x03(\v2\x13.bulkhead.v1.DenialR\adenials\"i\n" +
+	"\adenials\x18\r \x03(\v2\x13.bulkhead.v1.DenialR\adenials\x122\n" +
+	"\tworkspace\x18\x0e \x01(\v2\x14.bulkhead.v1.WrittenR\tworkspace\"\xce\x01\n" +
+	"\aWritten\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kept\x18\x02 \x01(\bR\x04kept\x12-\n" +
+	"\achanges\x18\x03 \x03(\v2\x13.bulkhead.v1.ChangeR\achanges\x121\n" +
+	"\tcommitted\x18\x04 \x03(\v2\x13.bulkhead.v1.ChangeR\tcommitted\x12%\n" +
+	"\x04held\x18\x05 \x03(\v2\x11.bulkhead.v1.HeldR\x04held\x12\x12\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\"\xff\x01\n" +
+	"\x06Change\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x0e\n" +
+	"\x02op\x18\x02 \x01(\tR\x02op\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03was\x18\x04 \x01(\tR\x03was\x12\x12\n" +
+	"\x04size\x18\x05 \x01(\x01R\x04size\x12\x12\n" +
+	"\x04mode\x18\x06 \x01(\tR\x04mode\x12\x19\n" +
+	"\bwas_mode\x18\a \x01(\tR\awasMode\x12\x16\n" +
+	"\x06target\x18\b \x01(\tR\x06target\x12\x18\n" +
+	"\aentries\x18\t \x01(\x05R\aentries\x12\x1c\n" +
+	"\tprotected\x18\n" +
+	" \x01(\tR\tprotected\x12\x18\n" +
+	"\aproblem\x18\v \x01(\tR\aproblem\"E\n" +
+	"\x04Held\x12+\n" +
+	"\x06change\x18\x01 \x01(\v2\x13.bulkhead.v1.ChangeR\x06change\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\"\x89\x01\n" +
+	"\tWorkspace\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\acreated\x18\x02 \x01(\tR\acreated\x12\x16\n" +
+	"\x06parent\x18\x03 \x01(\tR\x06parent\x126\n" +
+	"\afolders\x18\x04 \x03(\v2\x1c.bulkhead.v1.WorkspaceFolderR\afolders\"A\n" +
+	"\x0fWorkspaceFolder\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n" +
+	"\x06layers\x18\x02 \x01(\x05R\x06layers\"D\n" +
+	"\n" +
+	"Workspaces\x126\n" +
+	"\n" +
+	"workspaces\x18\x01 \x03(\v2\x16.bulkhead.v1.WorkspaceR\n" +
+	"workspaces\"L\n" +
+	"\aChanges\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
+	"\achanges\x18\x02 \x03(\v2\x13.bulkhead.v1.ChangeR\achanges\"\xff\x01\n" +
+	"\aLearned\x12\x16\n" +
+	"\x06passed\x18\x01 \x01(\bR\x06passed\x12\x1f\n" +
+	"\vpolicy_yaml\x18\x02 \x01(\tR\n" +
+	"policyYaml\x12/\n" +
+	"\x06grants\x18\x03 \x03(\v2\x17.bulkhead.v1.SuggestionR\x06grants\x121\n" +
+	"\arefused\x18\x04 \x03(\v2\x17.bulkhead.v1.SuggestionR\arefused\x12\x16\n" +
+	"\x06rounds\x18\x05 \x01(\x05R\x06rounds\x12+\n" +
+	"\x04last\x18\x06 \x01(\v2\x17.bulkhead.v1.ExecResultR\x04last\x12\x12\n" +
+	"\x04note\x18\a \x01(\tR\x04note\"z\n" +
+	"\n" +
+	"Suggestion\x12\x14\n" +
+	"\x05grant\x18\x01 \x01(\tR\x05grant\x12\x16\n" +
+	"\x06object\x18\x02 \x01(\tR\x06object\x12\x18\n" +
+	"\averdict\x18\x03 \x01(\tR\averdict\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\x12\x12\n" +
+	"\x04seen\x18\x05 \x03(\tR\x04seen\"i\n" +
 	"\x06Doctor\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12;\n" +
@@ -2841,7 +3557,7 @@ func file_api_v1_bulkhead_proto_rawDescGZIP() []byte {
 	return file_api_v1_bulkhead_proto_rawDescData
 }
 
-var file_api_v1_bulkhead_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_api_v1_bulkhead_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_api_v1_bulkhead_proto_goTypes = []any{
 	(*Grants)(nil),             // 0: bulkhead.v1.Grants
 	(*SubmitJobRequest)(nil),   // 1: bulkhead.v1.SubmitJobRequest
@@ -2868,67 +3584,87 @@ var file_api_v1_bulkhead_proto_goTypes = []any{
 	(*Step)(nil),               // 22: bulkhead.v1.Step
 	(*Denial)(nil),             // 23: bulkhead.v1.Denial
 	(*ExecResult)(nil),         // 24: bulkhead.v1.ExecResult
-	(*Doctor)(nil),             // 25: bulkhead.v1.Doctor
-	(*Capability)(nil),         // 26: bulkhead.v1.Capability
-	(*Validation)(nil),         // 27: bulkhead.v1.Validation
-	(*Problem)(nil),            // 28: bulkhead.v1.Problem
-	(*Review)(nil),             // 29: bulkhead.v1.Review
-	(*ReviewLine)(nil),         // 30: bulkhead.v1.ReviewLine
-	(*Explanation)(nil),        // 31: bulkhead.v1.Explanation
-	(*Error)(nil),              // 32: bulkhead.v1.Error
-	(*VersionInfo)(nil),        // 33: bulkhead.v1.VersionInfo
-	nil,                        // 34: bulkhead.v1.Grants.EnvEntry
-	nil,                        // 35: bulkhead.v1.ResumeJobRequest.EnvEntry
-	(*structpb.Struct)(nil),    // 36: google.protobuf.Struct
-	(*structpb.Value)(nil),     // 37: google.protobuf.Value
+	(*Written)(nil),            // 25: bulkhead.v1.Written
+	(*Change)(nil),             // 26: bulkhead.v1.Change
+	(*Held)(nil),               // 27: bulkhead.v1.Held
+	(*Workspace)(nil),          // 28: bulkhead.v1.Workspace
+	(*WorkspaceFolder)(nil),    // 29: bulkhead.v1.WorkspaceFolder
+	(*Workspaces)(nil),         // 30: bulkhead.v1.Workspaces
+	(*Changes)(nil),            // 31: bulkhead.v1.Changes
+	(*Learned)(nil),            // 32: bulkhead.v1.Learned
+	(*Suggestion)(nil),         // 33: bulkhead.v1.Suggestion
+	(*Doctor)(nil),             // 34: bulkhead.v1.Doctor
+	(*Capability)(nil),         // 35: bulkhead.v1.Capability
+	(*Validation)(nil),         // 36: bulkhead.v1.Validation
+	(*Problem)(nil),            // 37: bulkhead.v1.Problem
+	(*Review)(nil),             // 38: bulkhead.v1.Review
+	(*ReviewLine)(nil),         // 39: bulkhead.v1.ReviewLine
+	(*Explanation)(nil),        // 40: bulkhead.v1.Explanation
+	(*Error)(nil),              // 41: bulkhead.v1.Error
+	(*VersionInfo)(nil),        // 42: bulkhead.v1.VersionInfo
+	nil,                        // 43: bulkhead.v1.Grants.EnvEntry
+	nil,                        // 44: bulkhead.v1.ResumeJobRequest.EnvEntry
+	(*structpb.Struct)(nil),    // 45: google.protobuf.Struct
+	(*structpb.Value)(nil),     // 46: google.protobuf.Value
 }
 var file_api_v1_bulkhead_proto_depIdxs = []int32{
-	34, // 0: bulkhead.v1.Grants.env:type_name -> bulkhead.v1.Grants.EnvEntry
-	36, // 1: bulkhead.v1.SubmitJobRequest.inputs:type_name -> google.protobuf.Struct
+	43, // 0: bulkhead.v1.Grants.env:type_name -> bulkhead.v1.Grants.EnvEntry
+	45, // 1: bulkhead.v1.SubmitJobRequest.inputs:type_name -> google.protobuf.Struct
 	0,  // 2: bulkhead.v1.SubmitJobRequest.grants:type_name -> bulkhead.v1.Grants
 	16, // 3: bulkhead.v1.ListJobsResponse.jobs:type_name -> bulkhead.v1.Job
 	6,  // 4: bulkhead.v1.ListJobsResponse.quarantined:type_name -> bulkhead.v1.Quarantined
-	35, // 5: bulkhead.v1.ResumeJobRequest.env:type_name -> bulkhead.v1.ResumeJobRequest.EnvEntry
+	44, // 5: bulkhead.v1.ResumeJobRequest.env:type_name -> bulkhead.v1.ResumeJobRequest.EnvEntry
 	17, // 6: bulkhead.v1.Job.nodes:type_name -> bulkhead.v1.NodeStatus
-	37, // 7: bulkhead.v1.JobResult.output:type_name -> google.protobuf.Value
+	46, // 7: bulkhead.v1.JobResult.output:type_name -> google.protobuf.Value
 	21, // 8: bulkhead.v1.JobResult.reports:type_name -> bulkhead.v1.Report
-	37, // 9: bulkhead.v1.Event.data:type_name -> google.protobuf.Value
+	46, // 9: bulkhead.v1.Event.data:type_name -> google.protobuf.Value
 	20, // 10: bulkhead.v1.Event.blob:type_name -> bulkhead.v1.BlobRef
 	22, // 11: bulkhead.v1.Report.steps:type_name -> bulkhead.v1.Step
 	23, // 12: bulkhead.v1.Report.denials:type_name -> bulkhead.v1.Denial
 	21, // 13: bulkhead.v1.ExecResult.report:type_name -> bulkhead.v1.Report
 	23, // 14: bulkhead.v1.ExecResult.denials:type_name -> bulkhead.v1.Denial
-	26, // 15: bulkhead.v1.Doctor.capabilities:type_name -> bulkhead.v1.Capability
-	28, // 16: bulkhead.v1.Validation.problems:type_name -> bulkhead.v1.Problem
-	28, // 17: bulkhead.v1.Validation.warnings:type_name -> bulkhead.v1.Problem
-	30, // 18: bulkhead.v1.Review.lines:type_name -> bulkhead.v1.ReviewLine
-	22, // 19: bulkhead.v1.Explanation.steps:type_name -> bulkhead.v1.Step
-	28, // 20: bulkhead.v1.Error.problems:type_name -> bulkhead.v1.Problem
-	1,  // 21: bulkhead.v1.Bulkhead.SubmitJob:input_type -> bulkhead.v1.SubmitJobRequest
-	3,  // 22: bulkhead.v1.Bulkhead.GetJob:input_type -> bulkhead.v1.GetJobRequest
-	4,  // 23: bulkhead.v1.Bulkhead.ListJobs:input_type -> bulkhead.v1.ListJobsRequest
-	7,  // 24: bulkhead.v1.Bulkhead.WatchEvents:input_type -> bulkhead.v1.WatchEventsRequest
-	8,  // 25: bulkhead.v1.Bulkhead.GetLogs:input_type -> bulkhead.v1.GetLogsRequest
-	10, // 26: bulkhead.v1.Bulkhead.GetResult:input_type -> bulkhead.v1.GetResultRequest
-	11, // 27: bulkhead.v1.Bulkhead.CancelJob:input_type -> bulkhead.v1.CancelJobRequest
-	12, // 28: bulkhead.v1.Bulkhead.PauseJob:input_type -> bulkhead.v1.PauseJobRequest
-	13, // 29: bulkhead.v1.Bulkhead.ResumeJob:input_type -> bulkhead.v1.ResumeJobRequest
-	14, // 30: bulkhead.v1.Bulkhead.GetInfo:input_type -> bulkhead.v1.GetInfoRequest
-	2,  // 31: bulkhead.v1.Bulkhead.SubmitJob:output_type -> bulkhead.v1.SubmitJobResponse
-	16, // 32: bulkhead.v1.Bulkhead.GetJob:output_type -> bulkhead.v1.Job
-	5,  // 33: bulkhead.v1.Bulkhead.ListJobs:output_type -> bulkhead.v1.ListJobsResponse
-	19, // 34: bulkhead.v1.Bulkhead.WatchEvents:output_type -> bulkhead.v1.Event
-	9,  // 35: bulkhead.v1.Bulkhead.GetLogs:output_type -> bulkhead.v1.LogChunk
-	18, // 36: bulkhead.v1.Bulkhead.GetResult:output_type -> bulkhead.v1.JobResult
-	16, // 37: bulkhead.v1.Bulkhead.CancelJob:output_type -> bulkhead.v1.Job
-	16, // 38: bulkhead.v1.Bulkhead.PauseJob:output_type -> bulkhead.v1.Job
-	16, // 39: bulkhead.v1.Bulkhead.ResumeJob:output_type -> bulkhead.v1.Job
-	15, // 40: bulkhead.v1.Bulkhead.GetInfo:output_type -> bulkhead.v1.Info
-	31, // [31:41] is the sub-list for method output_type
-	21, // [21:31] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	25, // 15: bulkhead.v1.ExecResult.workspace:type_name -> bulkhead.v1.Written
+	26, // 16: bulkhead.v1.Written.changes:type_name -> bulkhead.v1.Change
+	26, // 17: bulkhead.v1.Written.committed:type_name -> bulkhead.v1.Change
+	27, // 18: bulkhead.v1.Written.held:type_name -> bulkhead.v1.Held
+	26, // 19: bulkhead.v1.Held.change:type_name -> bulkhead.v1.Change
+	29, // 20: bulkhead.v1.Workspace.folders:type_name -> bulkhead.v1.WorkspaceFolder
+	28, // 21: bulkhead.v1.Workspaces.workspaces:type_name -> bulkhead.v1.Workspace
+	26, // 22: bulkhead.v1.Changes.changes:type_name -> bulkhead.v1.Change
+	33, // 23: bulkhead.v1.Learned.grants:type_name -> bulkhead.v1.Suggestion
+	33, // 24: bulkhead.v1.Learned.refused:type_name -> bulkhead.v1.Suggestion
+	24, // 25: bulkhead.v1.Learned.last:type_name -> bulkhead.v1.ExecResult
+	35, // 26: bulkhead.v1.Doctor.capabilities:type_name -> bulkhead.v1.Capability
+	37, // 27: bulkhead.v1.Validation.problems:type_name -> bulkhead.v1.Problem
+	37, // 28: bulkhead.v1.Validation.warnings:type_name -> bulkhead.v1.Problem
+	39, // 29: bulkhead.v1.Review.lines:type_name -> bulkhead.v1.ReviewLine
+	22, // 30: bulkhead.v1.Explanation.steps:type_name -> bulkhead.v1.Step
+	37, // 31: bulkhead.v1.Error.problems:type_name -> bulkhead.v1.Problem
+	1,  // 32: bulkhead.v1.Bulkhead.SubmitJob:input_type -> bulkhead.v1.SubmitJobRequest
+	3,  // 33: bulkhead.v1.Bulkhead.GetJob:input_type -> bulkhead.v1.GetJobRequest
+	4,  // 34: bulkhead.v1.Bulkhead.ListJobs:input_type -> bulkhead.v1.ListJobsRequest
+	7,  // 35: bulkhead.v1.Bulkhead.WatchEvents:input_type -> bulkhead.v1.WatchEventsRequest
+	8,  // 36: bulkhead.v1.Bulkhead.GetLogs:input_type -> bulkhead.v1.GetLogsRequest
+	10, // 37: bulkhead.v1.Bulkhead.GetResult:input_type -> bulkhead.v1.GetResultRequest
+	11, // 38: bulkhead.v1.Bulkhead.CancelJob:input_type -> bulkhead.v1.CancelJobRequest
+	12, // 39: bulkhead.v1.Bulkhead.PauseJob:input_type -> bulkhead.v1.PauseJobRequest
+	13, // 40: bulkhead.v1.Bulkhead.ResumeJob:input_type -> bulkhead.v1.ResumeJobRequest
+	14, // 41: bulkhead.v1.Bulkhead.GetInfo:input_type -> bulkhead.v1.GetInfoRequest
+	2,  // 42: bulkhead.v1.Bulkhead.SubmitJob:output_type -> bulkhead.v1.SubmitJobResponse
+	16, // 43: bulkhead.v1.Bulkhead.GetJob:output_type -> bulkhead.v1.Job
+	5,  // 44: bulkhead.v1.Bulkhead.ListJobs:output_type -> bulkhead.v1.ListJobsResponse
+	19, // 45: bulkhead.v1.Bulkhead.WatchEvents:output_type -> bulkhead.v1.Event
+	9,  // 46: bulkhead.v1.Bulkhead.GetLogs:output_type -> bulkhead.v1.LogChunk
+	18, // 47: bulkhead.v1.Bulkhead.GetResult:output_type -> bulkhead.v1.JobResult
+	16, // 48: bulkhead.v1.Bulkhead.CancelJob:output_type -> bulkhead.v1.Job
+	16, // 49: bulkhead.v1.Bulkhead.PauseJob:output_type -> bulkhead.v1.Job
+	16, // 50: bulkhead.v1.Bulkhead.ResumeJob:output_type -> bulkhead.v1.Job
+	15, // 51: bulkhead.v1.Bulkhead.GetInfo:output_type -> bulkhead.v1.Info
+	42, // [42:52] is the sub-list for method output_type
+	32, // [32:42] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_api_v1_bulkhead_proto_init() }
@@ -2942,7 +3678,7 @@ func file_api_v1_bulkhead_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_v1_bulkhead_proto_rawDesc), len(file_api_v1_bulkhead_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

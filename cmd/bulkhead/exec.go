@@ -36,6 +36,7 @@ func execError(err error) int {
 // exec runs one command in a sandbox.
 func (p program) exec() *cobra.Command {
 	var flags policyFlags
+	var over overlayFlags
 	var workdir string
 	var quiet bool
 
@@ -52,6 +53,7 @@ found, 128 and the signal's number when a signal ended it.`,
 		Example: `  bulkhead exec -- sh -c 'id; ls /; cat /etc/shadow'
   bulkhead exec --read ~/src -- grep -r TODO ~/src
   bulkhead exec --write ./out --memory 512M --timeout 1m -- python3 -c 'open("out/x", "w")'
+  bulkhead exec --workspace . --overlay --diff -- make
   bulkhead exec --trace-denials --json -- ./untrusted | jq .denials`,
 		Args: wantsCommand,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,12 +61,20 @@ found, 128 and the signal's number when a signal ended it.`,
 			if err != nil {
 				return err
 			}
-			c := service.Command{Policy: pol, PolicyFile: flags.path(), Args: args, Dir: workdir}
+			if err := over.check(cmd); err != nil {
+				return err
+			}
+			c := service.Command{Policy: pol, PolicyFile: flags.path(), Args: args, Dir: workdir, Workspace: over.workspace}
+			if over.overlay {
+				return p.runOver(cmd.Context(), c, &over, wantsJSON(cmd), quiet)
+			}
 			return p.runExec(cmd.Context(), c, wantsJSON(cmd), quiet)
 		},
 	}
 	flags.bind(cmd)
-	cmd.Flags().StringVar(&workdir, "workdir", "", "`DIR` inside the sandbox to start in (default: a private empty one)")
+	over.bind(cmd)
+	over.bindAfter(cmd)
+	cmd.Flags().StringVar(&workdir, "workdir", "", "`DIR` inside the sandbox to start in (default: the work folder)")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "do not print what was refused")
 	cmd.Flags().SetInterspersed(false) // flags after the command are the command's
 	return cmd

@@ -14,6 +14,7 @@ import (
 // explain prints the plan of a command.
 func (p program) explain() *cobra.Command {
 	var flags policyFlags
+	var over overlayFlags
 	var workdir string
 
 	cmd := &cobra.Command{
@@ -23,6 +24,7 @@ func (p program) explain() *cobra.Command {
 the order in which they go up, and every kernel call. The same plan is what exec
 runs. Nothing is started.`,
 		Example: `  bulkhead explain -- true
+  bulkhead explain --workspace . --overlay -- make
   bulkhead explain --policy policy.yaml --read ~/src -- make`,
 		Args: wantsCommand,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,7 +37,7 @@ runs. Nothing is started.`,
 				return err
 			}
 			defer sandboxes.Close()
-			plan, err := sandboxes.Explain(cmd.Context(), service.Command{Policy: pol, PolicyFile: flags.path(), Args: args, Dir: workdir})
+			plan, err := sandboxes.Explain(cmd.Context(), service.Command{Policy: pol, PolicyFile: flags.path(), Args: args, Dir: workdir, Workspace: over.workspace, Overlay: over.overlay})
 			if err != nil {
 				return err
 			}
@@ -46,7 +48,8 @@ runs. Nothing is started.`,
 		},
 	}
 	flags.bind(cmd)
-	cmd.Flags().StringVar(&workdir, "workdir", "", "`DIR` inside the sandbox to start in (default: a private empty one)")
+	over.bind(cmd)
+	cmd.Flags().StringVar(&workdir, "workdir", "", "`DIR` inside the sandbox to start in (default: the work folder)")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }

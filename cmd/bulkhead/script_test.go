@@ -104,6 +104,27 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("XDG_STATE_HOME", "")
 	env.Setenv("BULKHEAD_STATE", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("TZ", "UTC")
+	return outside(env)
+}
+
+// outside gives each script a project that is not in /tmp, which sandboxes
+// have of their own.
+func outside(env *testscript.Env) error {
+	dir, err := os.MkdirTemp("/var/tmp", "bulkhead-script-*")
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { os.RemoveAll(dir) })
+	env.Setenv("OUTSIDE", dir)
+	for name, text := range map[string]string{"Makefile": "", "src/a.txt": "a\n", "src/b.txt": "b\n", "src/c.txt": "c\n", "out/old": "", ".env": "KEY=hush\n"} {
+		at := filepath.Join(dir, "project", name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(at, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -130,6 +151,7 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 
 // messages are the API's messages by name, for shape.
 var messages = map[string]func() proto.Message{
+	"Changes":           func() proto.Message { return new(apiv1.Changes) },
 	"Doctor":            func() proto.Message { return new(apiv1.Doctor) },
 	"Error":             func() proto.Message { return new(apiv1.Error) },
 	"Event":             func() proto.Message { return new(apiv1.Event) },
@@ -138,11 +160,15 @@ var messages = map[string]func() proto.Message{
 	"Job":               func() proto.Message { return new(apiv1.Job) },
 	"JobResult":         func() proto.Message { return new(apiv1.JobResult) },
 	"ListJobsResponse":  func() proto.Message { return new(apiv1.ListJobsResponse) },
+	"Learned":           func() proto.Message { return new(apiv1.Learned) },
 	"LogChunk":          func() proto.Message { return new(apiv1.LogChunk) },
 	"Review":            func() proto.Message { return new(apiv1.Review) },
 	"SubmitJobResponse": func() proto.Message { return new(apiv1.SubmitJobResponse) },
 	"Validation":        func() proto.Message { return new(apiv1.Validation) },
 	"VersionInfo":       func() proto.Message { return new(apiv1.VersionInfo) },
+	"Workspace":         func() proto.Message { return new(apiv1.Workspace) },
+	"Workspaces":        func() proto.Message { return new(apiv1.Workspaces) },
+	"Written":           func() proto.Message { return new(apiv1.Written) },
 }
 
 // shape wants every line of a file to be a message of the API, and printing

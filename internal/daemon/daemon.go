@@ -11,6 +11,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox/native"
 	"github.com/bulkhead-dev/bulkhead/internal/service"
+	"github.com/bulkhead-dev/bulkhead/internal/workspace"
 	"github.com/bulkhead-dev/bulkhead/policy"
 )
 
@@ -24,8 +25,18 @@ func Sandboxes(getenv func(string) string) (*service.Sandboxes, error) {
 		state = "" // without a home there is no state folder to protect
 	}
 	host := hostPaths(real(state), getenv)
-	return service.NewSandboxes(compartments(host, getenv), getenv("HOME"), host), nil
+	return service.NewSandboxes(compartments(host, getenv), getenv("HOME"), host).WithWorkspaces(func() (*workspace.Store, error) {
+		if state == "" {
+			_, err := StatePath("", getenv)
+			return nil, err
+		}
+		return workspace.Open(filepath.Join(state, workspacesName))
+	}), nil
 }
+
+// workspacesName is the folder of workspaces in the state folder. It may be
+// there before any job was run.
+const workspacesName = "workspaces"
 
 // compartments are all layers of this build. The native one keeps grants away
 // from our own folders even where links lead to them.

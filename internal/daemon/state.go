@@ -84,7 +84,7 @@ func checkContents(dir string) error {
 
 	known := len(entries) == 0
 	for _, e := range entries {
-		known = known || e.Name() == "VERSION" || e.Name() == lockName
+		known = known || e.Name() == "VERSION" || e.Name() == lockName || e.Name() == workspacesName
 	}
 	if !known {
 		return fault.Newf(fault.Invalid, "%s is not empty and is not a state folder of Bulkhead", dir).

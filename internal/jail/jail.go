@@ -20,6 +20,8 @@ type Spec struct {
 	Joined   bool         // the private network namespace is given at the start; false: the child makes its own
 
 	Binds    []Bind    // host folders and files shown inside
+	Overlays []Overlay // host folders shown writable and never written
+	Pins     []Pin     // places that stay where they are, parents first
 	Devices  []string  // names in /dev
 	Tmpfs    []Tmpfs   // scratch
 	Dirs     []Dir     // empty folders

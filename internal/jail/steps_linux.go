@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"sort"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -59,6 +58,7 @@ type builder struct {
 	template spawn.Slot
 	trace    spawn.Slot
 	trees    []spawn.Slot // one a bind: the detached mount
+	overlays []overlay    // with their layers
 	fd       spawn.Slot   // of the file at hand
 	rules    spawn.Slot   // of the Landlock ruleset
 }
@@ -230,27 +230,16 @@ func (b *builder) network() {
 	b.Call("close", unix.SYS_CLOSE, fd.Value())
 }
 
-// sources cuts a detached copy of every mount that will be shown. Links are
-// refused on the way, so that a path swapped after the plan is not followed.
+// sources cuts a detached copy of every mount that will be shown: see cut.
 func (b *builder) sources() {
 	b.Step(StepMounts)
 	b.Call("mount", unix.SYS_MOUNT, spawn.Int(0), spawn.Str("/"), spawn.Int(0), spawn.Flag(unix.MS_REC|unix.MS_PRIVATE, "MS_REC|MS_PRIVATE"), spawn.Int(0))
 
 	b.Step(StepGrants)
 	for _, bind := range b.spec.Binds {
-		b.trees = append(b.trees, b.cut(bind))
+		b.trees = append(b.trees, b.cut(bind, true))
 	}
-}
-
-// cut makes a detached copy of what a bind shows, closed down.
-func (b *builder) cut(bind Bind) spawn.Slot {
-	how := openHow(unix.O_PATH|unix.O_CLOEXEC, unix.RESOLVE_NO_SYMLINKS)
-	at, tree := b.fd, b.Slot(1)
-	b.Call("openat2", unix.SYS_OPENAT2, spawn.Flag(unix.AT_FDCWD, "AT_FDCWD"), spawn.Str(bind.Source), spawn.Data(how, "{O_PATH|O_CLOEXEC, RESOLVE_NO_SYMLINKS}"), spawn.Int(len(how))).Into(at)
-	b.Call("open_tree", unix.SYS_OPEN_TREE, at.Value(), spawn.Str(""), spawn.Flag(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, "OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_EMPTY_PATH|AT_RECURSIVE")).Into(tree)
-	b.Call("close", unix.SYS_CLOSE, at.Value())
-	b.attributes(tree, bind)
-	return tree
+	b.layerSources()
 }
 
 // attributes closes down a detached mount: mount_setattr(2) only ever adds
@@ -299,6 +288,7 @@ func (b *builder) root() {
 		b.mkdirs(made, path.Dir(bind.Target), 0o755)
 		b.create(rel(bind.Target), nil, 0o644)
 	}
+	b.layerRooms(made)
 	for _, l := range b.spec.Links {
 		b.mkdirs(made, path.Dir(l.Path), 0o755)
 		b.Call("symlinkat", unix.SYS_SYMLINKAT, spawn.Str(l.Target), spawn.Flag(unix.AT_FDCWD, "AT_FDCWD"), spawn.Str(rel(l.Path)))
@@ -312,17 +302,8 @@ func (b *builder) root() {
 // grants attaches the detached mounts, parents before children.
 func (b *builder) grants() {
 	b.Step(StepGrants)
-	order := make([]int, len(b.spec.Binds))
-	for i := range order {
-		order[i] = i
-	}
-	sort.SliceStable(order, func(i, j int) bool {
-		return b.spec.Binds[order[i]].Target < b.spec.Binds[order[j]].Target
-	})
-	for _, i := range order {
-		b.Call("move_mount", unix.SYS_MOVE_MOUNT, b.trees[i].Value(), spawn.Str(""), spawn.Flag(unix.AT_FDCWD, "AT_FDCWD"), spawn.Str(rel(b.spec.Binds[i].Target)), spawn.Flag(unix.MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH"))
-		b.Call("close", unix.SYS_CLOSE, b.trees[i].Value())
-	}
+	b.showAll()
+	b.pins()
 }
 
 // proc mounts the process list of the new pid namespace and covers what tells

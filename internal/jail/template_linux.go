@@ -50,7 +50,7 @@ func (s *Spec) Template() *spawn.Program {
 func (b *builder) join() {
 	b.Step(StepGrants)
 	for _, bind := range b.spec.Binds {
-		b.trees = append(b.trees, b.cut(bind))
+		b.trees = append(b.trees, b.cut(bind, true))
 	}
 	b.Step(StepRoot)
 	// A helper with threads shares its root and folder with them; setns(2)

@@ -68,6 +68,7 @@ type Exit struct {
 	Failure string         // why the command could not be run (then Code is 126 or 127); empty: it ran
 	Limit   string         // the limit that ended it: memory, pids, …; empty: none
 	Denials []event.Denial // what the kernel's counters and the trace say was refused
+	Unkept  []string       // protected paths that could not be kept as they were, in words
 }
 
 // Request is a command under a policy.
@@ -79,11 +80,22 @@ type Request struct {
 	Dir       string            // working directory inside; empty: the work folder
 	ReadOnly  []string          // host folders that Bulkhead itself grants for reading (a bundle's payloads)
 	Mounts    []Mount           // like ReadOnly, at another place inside
+	Overlays  []Overlay         // writable folders of the host that are never written; each names the work folder or a folder of the policy's filesystem.write
+	Guard     bool              // the work folder is somebody's project: protected paths in it are kept as in the policy's own writable folders
 
 	// Within is where the policy's paths must lead once all links have been
 	// followed; what leads elsewhere is fault.Denied. nil: anywhere, for a
 	// policy that is the operator's own.
 	Within *policy.Roots
+}
+
+// Overlay shows a host folder writable, while everything that is written goes
+// to a folder of Bulkhead's own. The folder itself must not change as long as
+// a process runs: what the process then sees is undefined.
+type Overlay struct {
+	Source string   // the host folder, free of symbolic links
+	Layers []string // folders above it, the topmost first; never written either
+	Upper  string   // a folder with the folders fs, which takes what is written, and work, the kernel's scratch
 }
 
 // Mount shows a host folder at a place inside, read-only.

@@ -156,6 +156,7 @@ func run(ctx context.Context, plan Plan, p policy.Policy, streams IO) (Result, e
 	if d, ok := plan.(Described); ok {
 		r.Report.Launcher, r.Report.Missing = d.Describe()
 	}
+	r.Report.Missing = append(slices.Clone(r.Report.Missing), exit.Unkept...)
 	if pipes.stdout.over() || pipes.stderr.over() {
 		r.Truncated, r.Limit = true, "output"
 	}

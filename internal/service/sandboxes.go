@@ -2,11 +2,14 @@ package service
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
+	"github.com/bulkhead-dev/bulkhead/internal/workspace"
 	"github.com/bulkhead-dev/bulkhead/policy"
 )
 
@@ -28,6 +31,7 @@ type Sandboxes struct {
 	compartments Compartments
 	home         string
 	host         policy.HostPaths
+	workspaces   func() (*workspace.Store, error) // nil: there are none
 }
 
 // NewSandboxes returns the actions over some layers. Home is what ~ stands
@@ -45,6 +49,8 @@ type Command struct {
 	PolicyFile string // where the policy was read from; empty: from no file
 	Args       []string
 	Dir        string // inside the sandbox; empty: its work folder
+	Workspace  string // host folder shown as the work folder; empty: a private empty one
+	Overlay    bool   // explain only: what may be written is shown through an overlay
 }
 
 // Exec runs a command. How it ends is a Result; an error means that nothing ran.
@@ -70,6 +76,11 @@ func (s *Sandboxes) Explain(ctx context.Context, c Command) (Explanation, error)
 	req, _, err := s.request(c)
 	if err != nil {
 		return Explanation{}, err
+	}
+	if c.Overlay {
+		if req.Overlays, err = planned(req); err != nil {
+			return Explanation{}, err
+		}
 	}
 	plan, err := s.compartments.Plan(ctx, req)
 	if err != nil {
@@ -99,14 +110,41 @@ func (s *Sandboxes) request(c Command) (req sandbox.Request, warnings []string, 
 	if c.PolicyFile != "" {
 		host.Policies = []string{c.PolicyFile}
 	}
-	if err := policy.Check(p, host); err != nil {
+	req = sandbox.Request{Policy: p, Args: c.Args, Dir: c.Dir, Guard: c.Workspace != ""}
+	if req.Workspace, err = folder(c.Workspace); err != nil {
 		return req, nil, err
 	}
-	warnings, err = policy.CheckSockets(p, policy.ScanLimits{})
+	asked := p // the work folder is checked like any grant for writing
+	if req.Workspace != "" {
+		asked = p.With(policy.Writable(req.Workspace))
+	}
+	if err := policy.Check(asked, host); err != nil {
+		return req, nil, err
+	}
+	warnings, err = policy.CheckSockets(asked, policy.ScanLimits{})
+	return req, warnings, err
+}
+
+// folder is where the name of a work folder really leads; empty stays empty.
+func folder(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	real, err := filepath.Abs(name)
+	if err == nil {
+		real, err = filepath.EvalSymlinks(real)
+	}
 	if err != nil {
-		return req, nil, err
+		return "", fault.Newf(fault.Invalid, "work folder: %w", err)
 	}
-	return sandbox.Request{Policy: p, Args: c.Args, Dir: c.Dir}, warnings, nil
+	info, err := os.Stat(real)
+	if err != nil {
+		return "", fault.Newf(fault.Invalid, "work folder: %w", err)
+	}
+	if !info.IsDir() {
+		return "", fault.Newf(fault.Invalid, "work folder %s is not a folder", name)
+	}
+	return real, nil
 }
 
 // layerOf is the layer that a policy names; native when it names none.

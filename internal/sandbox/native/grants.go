@@ -213,11 +213,16 @@ func (pl *plan) mapped(o owner) (int, error) {
 	if err != nil {
 		return 0, fault.Newf(fault.Unsupported, "grants: %w", err)
 	}
+	return pl.useMap(f), nil
+}
+
+// useMap returns the number, from 1, of a map that is given at the start.
+func (pl *plan) useMap(f *os.File) int {
 	for i, fd := range pl.maps {
 		if fd == f {
-			return i + 1, nil
+			return i + 1
 		}
 	}
 	pl.maps = append(pl.maps, f)
-	return len(pl.maps), nil
+	return len(pl.maps)
 }

@@ -37,6 +37,8 @@ type plan struct {
 	maps    []*os.File
 	steps   []event.Step
 	missing []string
+	watches []watch      // folders shown directly, whose protected paths are looked at again
+	kept    policy.Guard // knows the protected paths
 	groups  cgroup.Hierarchy
 	below   []jail.Bind // what the template shows
 	tree    *os.File    // the template that is used; nil: the start builds its own tree
@@ -150,13 +152,18 @@ func (pl *plan) files(grants []grant) error {
 		s.Tmpfs = append(s.Tmpfs, jail.Tmpfs{Target: WorkPath, Size: scratch, Mode: 0o700})
 	}
 	pl.useTemplate(own, grants)
-	if err := pl.binds(append(own, grants...)); err != nil {
+	direct, err := pl.overlays(append(own, grants...))
+	if err != nil {
+		return err
+	}
+	if err := pl.binds(direct); err != nil {
+		return err
+	}
+	if err := pl.protect(direct); err != nil {
 		return err
 	}
 	pl.enforced(jail.StepRoot, "system folders read-only, scratch of %d MiB, nothing else of the host", scratch>>20)
-	for _, g := range grants {
-		pl.enforced(jail.StepGrants, "%s %s", access(g.write), g.target)
-	}
+	pl.tellGrants(grants)
 	pl.enforced(jail.StepProc, "own process list; host details covered")
 	pl.enforced(jail.StepDev, "%s, pts, shm", strings.Join(devices, ", "))
 	pl.enforced(jail.StepStdio, "pipes only; every other descriptor closed; own session")
@@ -207,7 +214,6 @@ func (pl *plan) ownGrants() ([]grant, error) {
 		if err := add(pl.req.Workspace, WorkPath, true); err != nil {
 			return nil, err
 		}
-		pl.enforced(jail.StepGrants, "read and write %s (the work folder)", WorkPath)
 	}
 	for _, dir := range pl.req.ReadOnly {
 		if err := add(dir, filepath.Clean(dir), false); err != nil {
@@ -263,6 +269,9 @@ func (pl *plan) landlock() error {
 		default:
 			rule(b.Target, fileOnly(read))
 		}
+	}
+	for _, o := range pl.spec.Overlays {
+		rule(o.Target, all)
 	}
 	for _, t := range pl.spec.Tmpfs {
 		rule(t.Target, all)

@@ -177,6 +177,7 @@ func (p *process) Wait() (sandbox.Exit, error) {
 	}
 	exit := p.exit()
 	exit.Denials = p.tracer.end()
+	exit.Unkept = p.plan.unkept()
 	p.count(&exit)
 	return exit, nil
 }

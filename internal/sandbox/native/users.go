@@ -26,7 +26,7 @@ type users struct {
 type user struct {
 	uid   int
 	lease *uidlease.Lease
-	maps  map[owner]*os.File // a user namespace that shows the owner's files as the user's
+	maps  map[mapKey]*os.File // a user namespace that shows the owner's files as the user's
 
 	uses   int      // sandboxes so far
 	tree   *os.File // the mount namespace of its template; nil: none yet
@@ -50,7 +50,7 @@ func (u *users) take() (*user, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lease a user: %w", err)
 	}
-	return &user{uid: lease.UID(), lease: lease, maps: map[owner]*os.File{}, uses: 1}, nil
+	return &user{uid: lease.UID(), lease: lease, maps: map[mapKey]*os.File{}, uses: 1}, nil
 }
 
 func (u *users) put(usr *user) {
@@ -80,30 +80,43 @@ func (u *users) release() {
 // appears as the user's inside, and what the user writes is o's on disk.
 // See mount_setattr(2), ID-mapped mounts.
 func (usr *user) mapFor(o owner) (*os.File, error) {
-	if f, ok := usr.maps[o]; ok {
+	return usr.mapOnce(mapKey{owner: o}, oneID(o.uid, usr.uid), oneID(o.gid, usr.uid))
+}
+
+// mapKey is what a map was made for.
+type mapKey struct {
+	owner
+	layer bool // of an overlay: see layerMapFor
+}
+
+// mapOnce returns the map for a key, made at its first use.
+func (usr *user) mapOnce(key mapKey, uids, gids []syscall.SysProcIDMap) (*os.File, error) {
+	if f, ok := usr.maps[key]; ok {
 		return f, nil
 	}
-	f, err := userNamespace(
-		syscall.SysProcIDMap{ContainerID: o.uid, HostID: usr.uid, Size: 1},
-		syscall.SysProcIDMap{ContainerID: o.gid, HostID: usr.uid, Size: 1},
-	)
+	f, err := userNamespace(uids, gids)
 	if err != nil {
-		return nil, fmt.Errorf("make an id map for owner %d:%d: %w", o.uid, o.gid, err)
+		return nil, fmt.Errorf("make an id map for owner %d:%d: %w", key.uid, key.gid, err)
 	}
-	usr.maps[o] = f
+	usr.maps[key] = f
 	return f, nil
+}
+
+// oneID maps one id on disk to one inside.
+func oneID(disk, inside int) []syscall.SysProcIDMap {
+	return []syscall.SysProcIDMap{{ContainerID: disk, HostID: inside, Size: 1}}
 }
 
 // userNamespace makes a user namespace with the given maps and returns its
 // descriptor. A namespace needs a process to be born in: a traced child that
 // stops at its exec and never runs an instruction of its own.
-func userNamespace(uid, gid syscall.SysProcIDMap) (*os.File, error) {
+func userNamespace(uids, gids []syscall.SysProcIDMap) (*os.File, error) {
 	runtime.LockOSThread() // a tracer is a thread
 	defer runtime.UnlockOSThread()
 	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{"bulkhead-idmap"}, SysProcAttr: &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
-		UidMappings: []syscall.SysProcIDMap{uid},
-		GidMappings: []syscall.SysProcIDMap{gid},
+		UidMappings: uids,
+		GidMappings: gids,
 		Ptrace:      true,
 		Pdeathsig:   syscall.SIGKILL,
 	}}

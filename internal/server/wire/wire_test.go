@@ -57,7 +57,7 @@ func TestJSON_isGolden(t *testing.T) {
 			}),
 			`{"exit_code":-1,"signal":"SIGKILL","timed_out":false,"limit":"memory","stdout":"é\n","stdout_base64":"","stderr":"",` +
 				`"stderr_base64":"//4=","truncated":false,"duration_ms":1.5,"layer":"native","report":{"layer":"native","launcher":"",` +
-				`"steps":[{"name":"s","status":"enforced","detail":""}],"denials":[],"missing":[],"node":"","attempt":0},"denials":[]}`,
+				`"steps":[{"name":"s","status":"enforced","detail":""}],"denials":[],"missing":[],"node":"","attempt":0},"denials":[],"workspace":null}`,
 		},
 		{
 			"job in a listing", Summary(event.Summary{Job: "j", Name: "n\xff", Status: event.JobStateRunning, Submitted: at, Updated: at.Add(time.Second), Version: 9, Epoch: 1}),

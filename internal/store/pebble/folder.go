@@ -23,9 +23,10 @@ const (
 )
 
 // mayPrecede are names that a folder may hold before it has a VERSION: the
-// holder's lock, our own unfinished VERSION, and what file systems put there.
+// holder's lock, our own unfinished VERSION, workspaces of single commands, and
+// what file systems put there.
 var mayPrecede = map[string]bool{
-	"LOCK": true, versionFile + ".new": true, "lost+found": true,
+	"LOCK": true, versionFile + ".new": true, "lost+found": true, "workspaces": true,
 }
 
 // prepareFolder makes sure that dir is a state folder of our format. It
