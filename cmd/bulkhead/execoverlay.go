@@ -110,10 +110,10 @@ func changeLine(c workspace.Change) string {
 		line += ", was a " + string(c.Was)
 	}
 	if c.Entries > 0 {
-		line += fmt.Sprintf(", with %d files and folders", c.Entries)
+		line += fmt.Sprintf(", with all in it (%d)", c.Entries)
 	}
 	if c.Op == workspace.Mode || c.Op == workspace.Changed && c.Was == "" && c.Mode != c.WasMode && c.WasMode != 0 {
-		line += fmt.Sprintf(", %s instead of %s", c.Mode, c.WasMode)
+		line += fmt.Sprintf(", %04o instead of %04o", c.Mode.Perm(), c.WasMode.Perm())
 	}
 	if c.Mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 {
 		line += ", setuid or setgid"

@@ -65,6 +65,9 @@ func (m *Manager) Plan(ctx context.Context, req Request) (Plan, error) {
 		return nil, fault.Newf(fault.Unsupported, "layer %q is not available here", name).
 			WithHint("run 'bulkhead doctor' to see which layers this host has")
 	}
+	if err := mayWrite(l, req); err != nil {
+		return nil, err
+	}
 	return l.Plan(ctx, req)
 }
 

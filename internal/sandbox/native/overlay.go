@@ -12,6 +12,17 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 )
 
+var (
+	_ sandbox.Overlayer = (*Layer)(nil)
+	_ sandbox.Protector = (*Layer)(nil)
+)
+
+// Overlays says that folders can be shown through overlays.
+func (l *Layer) Overlays() bool { return true }
+
+// Protects says that protected paths are kept as far as they can be.
+func (l *Layer) Protects() bool { return true }
+
 // overlays lays out the overlays of the request, and returns the grants that
 // are left to be bound directly. None of them is for writing what an overlay
 // covers: it would lead past the overlay.

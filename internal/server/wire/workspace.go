@@ -26,16 +26,28 @@ func ChangeList(list []workspace.Change) []*apiv1.Change { return each(list, Cha
 func Change(c workspace.Change) *apiv1.Change {
 	return &apiv1.Change{
 		Path: clean(c.Path), Op: string(c.Op), Kind: string(c.Kind), Was: string(c.Was),
-		Size: float64(c.Size), Mode: mode(c.Mode, c.Op == workspace.Removed), WasMode: mode(c.WasMode, c.Op == workspace.Added),
+		Size: float64(c.Size), Mode: mode(c.Mode, c.Kind, c.Op != workspace.Removed), WasMode: mode(c.WasMode, was(c), c.Op != workspace.Added),
 		Target: clean(c.Target), Entries: int32(c.Entries),
 		Protected: clean(c.Protected), Problem: clean(c.Problem),
 	}
 }
 
-// mode is permissions as ls(1) prints them; empty where there is nothing.
-func mode(m fs.FileMode, nothing bool) string {
-	if nothing {
+// was is the kind before.
+func was(c workspace.Change) workspace.Kind {
+	if c.Was != "" {
+		return c.Was
+	}
+	return c.Kind
+}
+
+// mode is permissions as ls(1) prints them; empty where there is nothing, and
+// for links, which have none.
+func mode(m fs.FileMode, kind workspace.Kind, there bool) string {
+	switch {
+	case !there || kind == workspace.Link:
 		return ""
+	case kind == workspace.Dir:
+		m |= fs.ModeDir
 	}
 	return m.String()
 }
