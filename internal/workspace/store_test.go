@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 )
 
@@ -195,4 +197,24 @@ func TestSweep_keepsEverythingWhenOneCannotBeRead(t *testing.T) {
 	if all, err := b.store.List(); fault.KindOf(err) != fault.Corrupt && err == nil || len(all) != 0 {
 		t.Errorf("List = %v, %v", all, err)
 	}
+}
+
+func TestDiscard_removesWhatIsDeeperThanAnyPath(t *testing.T) {
+	b := newBench(t, nil)
+	fd, err := unix.Open(b.upper, unix.O_DIRECTORY, 0)
+	must(t, err)
+	name := strings.Repeat("deeper", 20)
+	for i := range 100 {
+		must(t, unix.Mkdirat(fd, name, 0o700))
+		next, err := unix.Openat(fd, name, unix.O_DIRECTORY, 0)
+		must(t, err)
+		if i%10 == 0 {
+			must(t, unix.Fchmod(fd, 0)) // nor may anybody look into it
+		}
+		unix.Close(fd)
+		fd = next
+	}
+	unix.Close(fd)
+	must(t, b.w.Discard())
+	equal(t, "store", listing(t, b.store.dir), "LOCK = \nlayers/\nnamed/\n")
 }

@@ -37,16 +37,14 @@ func (t tree) close() { t.root.Close() }
 // open opens what is at a path, with the flags of openat(2).
 func (t tree) open(rel string, flags uint64, mode uint32) (*os.File, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC | unix.O_NOFOLLOW, Mode: uint64(mode), Resolve: beneath}
-	for {
-		fd, err := unix.Openat2(int(t.root.Fd()), rel, &how)
-		switch err {
-		case nil:
-			return os.NewFile(uintptr(fd), rel), nil
-		case unix.EINTR, unix.EAGAIN: // EAGAIN: something was renamed meanwhile
-		default:
-			return nil, &os.PathError{Op: "open", Path: rel, Err: err}
-		}
+	fd, err := unix.Openat2(int(t.root.Fd()), rel, &how)
+	for tries := 0; tries < 100 && (err == unix.EINTR || err == unix.EAGAIN); tries++ { // EAGAIN: something was renamed meanwhile
+		fd, err = unix.Openat2(int(t.root.Fd()), rel, &how)
 	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: rel, Err: err}
+	}
+	return os.NewFile(uintptr(fd), rel), nil
 }
 
 // stat tells what is at a path; links are not followed.
@@ -153,35 +151,4 @@ func (t tree) mark(rel string, marks Marks, name string, flags uint64) (string, 
 func (t tree) parent(rel string) (folder *os.File, name string, err error) {
 	folder, err = t.open(path.Dir(rel), unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	return folder, path.Base(rel), err
-}
-
-// removeTree removes a folder of ours with everything that a sandbox left in
-// it, folders without any permission included.
-func removeTree(name string) error {
-	err := os.RemoveAll(name)
-	if err == nil || !errors.Is(err, unix.EACCES) {
-		return err
-	}
-	t, err := openTree(name)
-	if err != nil {
-		return err
-	}
-	unlock(t, ".", 0)
-	t.close()
-	return os.RemoveAll(name)
-}
-
-// unlock gives the owner every right to each folder of a tree. It goes on
-// where it fails: what is to be removed will tell.
-func unlock(t tree, rel string, depth int) {
-	f, err := t.open(rel, unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil || depth > maxDepth {
-		return
-	}
-	_ = os.Chmod(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), 0o700)
-	f.Close()
-	names, _ := t.names(rel, maxEntries)
-	for _, n := range names {
-		unlock(t, path.Join(rel, n), depth+1)
-	}
 }
