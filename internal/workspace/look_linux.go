@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -158,16 +156,6 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// merged is what a sandbox sees at a path.
-type merged struct {
-	entry
-	layer   int  // that has it
-	parts   []at // of a folder
-	hidden  bool // the host's entry does not show through
-	below   bool // no layer has anything to say: it is the host's
-	problem string
-}
-
 // entry compares one name.
 func (l *looker) entry(rel string, parts []at, parent entry, hidden bool, depth int) error {
 	base, problem := l.baseEntry(rel, parent)
@@ -209,135 +197,6 @@ func (l *looker) baseEntry(rel string, parent entry) (e entry, problem string) {
 		return entry{}, "the host's cannot be looked at: " + reason(err)
 	}
 	return entry{there: true, st: st}, ""
-}
-
-// merge lays the layers' entries over each other.
-func (l *looker) merge(rel string, parts []at, base entry, hidden bool) merged {
-	m := merged{hidden: hidden}
-	found := false
-	for _, p := range parts {
-		t := l.layers[p.layer]
-		st, err := t.stat(rel)
-		if missing(err) {
-			continue
-		}
-		e := entry{there: true, st: st}
-		if err != nil {
-			m.problem, m.layer = "it cannot be looked at: "+reason(err), p.layer
-			return m
-		}
-		gone, problem := l.whiteout(t, rel, e, p)
-		if problem != "" {
-			m.problem, m.entry, m.layer = problem, e, p.layer
-			return m
-		}
-		if gone || !e.isDir() {
-			if !found { // else it ends the folders above it
-				m.entry, m.layer = e, p.layer
-				m.there = !gone
-			}
-			m.hidden = true
-			return m
-		}
-		if !found {
-			m.entry, m.layer, found = e, p.layer, true
-		}
-		opaque, problem := l.folderMarks(t, rel)
-		if problem != "" {
-			m.problem = problem
-			return m
-		}
-		m.parts = append(m.parts, at{layer: p.layer, forged: opaque == "=x"})
-		if opaque == "=y" {
-			m.hidden = true
-			return m
-		}
-	}
-	switch {
-	case found:
-	case hidden: // only the host has it, and it does not show
-		m.there = false
-	default:
-		m.below = true
-	}
-	if found && base.there && !base.isDir() {
-		m.hidden = true
-	}
-	return m
-}
-
-// whiteout says whether an entry of a layer stands for a removal: a device 0:0,
-// or a marked empty file in a folder that says so.
-func (l *looker) whiteout(t tree, rel string, e entry, p at) (gone bool, problem string) {
-	switch e.st.Mode & unix.S_IFMT {
-	case unix.S_IFCHR:
-		return e.st.Rdev == 0, ""
-	case unix.S_IFREG:
-	default:
-		return false, ""
-	}
-	for _, name := range []string{"metacopy", "redirect"} {
-		if v, err := t.mark(rel, l.marks, name, 0); err != nil || v != "" {
-			return false, "its content is elsewhere: a mark of the file system that Bulkhead does not make"
-		}
-	}
-	if !p.forged || e.st.Size != 0 {
-		return false, ""
-	}
-	v, err := t.mark(rel, l.marks, "whiteout", 0)
-	if err != nil {
-		return false, "it cannot be looked at: " + reason(err)
-	}
-	return v != "", ""
-}
-
-// folderMarks reads what a layer's folder says about what is beneath it.
-func (l *looker) folderMarks(t tree, rel string) (opaque, problem string) {
-	if v, err := t.mark(rel, l.marks, "redirect", unix.O_DIRECTORY); err != nil || v != "" {
-		return "", "it shows another folder: a mark of the file system that Bulkhead does not make"
-	}
-	opaque, err := t.mark(rel, l.marks, "opaque", unix.O_DIRECTORY)
-	if err != nil {
-		return "", "it cannot be looked at: " + reason(err)
-	}
-	return opaque, ""
-}
-
-// bareRepositories protects what git would obey in a folder that only looks
-// like one of its own: it takes any folder with these names for a repository.
-func (l *looker) bareRepositories() {
-	for i := range l.changes {
-		c := &l.changes[i]
-		if c.folder != l.folder || c.Protected != "" || l.guard.Named(c.Path) {
-			continue
-		}
-		if dir, ok := gitFolder(c.rel); ok && l.has(path.Join(dir, "HEAD")) && l.has(path.Join(dir, "objects")) && l.has(path.Join(dir, "refs")) {
-			c.Protected = "a bare git repository: git runs what it names"
-		}
-	}
-}
-
-// gitFolder is the folder that would have to be a repository for git to obey
-// a path.
-func gitFolder(rel string) (dir string, ok bool) {
-	names := strings.Split(rel, "/")
-	for i, name := range names {
-		if n := strings.ToLower(name); n == "hooks" || n == "config" && i == len(names)-1 {
-			return path.Join(append([]string{"."}, names[:i]...)...), true
-		}
-	}
-	return "", false
-}
-
-// has says whether a path is in a layer or on the host. A removal counts too:
-// who removes it can bring it back.
-func (l *looker) has(rel string) bool {
-	for _, t := range append(slices.Clone(l.layers), l.base) {
-		if _, err := t.stat(rel); err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // add notes a change.
@@ -457,66 +316,6 @@ func ended(errs ...error) error {
 	for _, err := range errs {
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 			return err
-		}
-	}
-	return nil
-}
-
-// removed notes something that the host has and the sandbox took away.
-func (l *looker) removed(rel string, base entry) error {
-	c := Change{Op: Removed, Kind: base.kind(), WasMode: base.permissions(), rel: rel, was: base.stamp()}
-	if base.isDir() {
-		return l.replacedFolder(c, rel, base)
-	}
-	l.add(c)
-	return nil
-}
-
-// replacedFolder notes the removal of a whole folder of the host: how much is
-// in it, what of that is protected, and when it changed last.
-func (l *looker) replacedFolder(c Change, rel string, base entry) error {
-	if err := l.countHost(&c, rel, 0); err != nil {
-		return err
-	}
-	l.add(c)
-	return nil
-}
-
-func (l *looker) countHost(c *Change, rel string, depth int) error {
-	if depth > l.limits.Depth || len(rel) > maxRel {
-		c.Problem = "its folders are nested too deep"
-		return nil
-	}
-	names, err := l.base.names(rel, l.left)
-	if errors.Is(err, errTooMany) {
-		return l.spend(l.left + 1)
-	}
-	if err != nil {
-		c.Problem = "it cannot be looked into: " + reason(err)
-		return nil
-	}
-	if err := l.spend(len(names)); err != nil {
-		return err
-	}
-	for _, name := range names {
-		at := path.Join(rel, name)
-		st, err := l.base.stat(at)
-		if err != nil {
-			c.Problem = fmt.Sprintf("%s in it cannot be looked at: %s", name, reason(err))
-			continue
-		}
-		e := entry{there: true, st: st}
-		c.Entries++
-		if !e.isDir() && st.Ctim.Nano() != l.written[at] { // a folder changes with every file in it
-			c.latest = max(c.latest, st.Ctim.Nano())
-		}
-		if why := l.guard.Protected(l.source, at, e.isDir()); why != "" && c.Protected == "" {
-			c.Protected = "it holds " + why
-		}
-		if e.isDir() {
-			if err := l.countHost(c, at, depth+1); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
