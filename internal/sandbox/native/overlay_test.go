@@ -75,7 +75,11 @@ func own(t *testing.T, dir string, uid int) {
 		if err != nil {
 			return err
 		}
-		return os.Chown(name, uid, uid)
+		gid := uid
+		if uid == os.Getuid() {
+			gid = os.Getgid() // a user's group need not have the user's number
+		}
+		return os.Chown(name, uid, gid)
 	}))
 }
 
