@@ -37,6 +37,7 @@ var wanted = []string{"memory", "pids", "cpu"}
 // what was set up. All methods may be called concurrently.
 type Hierarchy struct {
 	controllers []Controller
+	extra       []Controller // version 1 controllers that only live groups join
 	v2          *tree // nil: no version 2 hierarchy with a controller for us
 }
 
@@ -61,7 +62,14 @@ func Detect() (Hierarchy, error) {
 	if err != nil {
 		return Hierarchy{}, fmt.Errorf("find own cgroup: %w", err)
 	}
-	return detect(parseMounts(string(mountinfo)), parseOwn(string(own)), wanted), nil
+	mounts, groups := parseMounts(string(mountinfo)), parseOwn(string(own))
+	h := detect(mounts, groups, wanted)
+	for _, c := range detect(mounts, groups, extra).controllers {
+		if c.Usable && c.Version == 1 {
+			h.extra = append(h.extra, c)
+		}
+	}
+	return h, nil
 }
 
 // Controllers lists memory, pids and cpu, usable or not.

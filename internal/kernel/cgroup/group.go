@@ -22,6 +22,10 @@ type Limits struct {
 	Memory int64   // bytes of all processes together, swap included
 	Pids   int64   // processes and threads
 	CPUs   float64 // processor seconds per second
+
+	// Live adds what a long-lived group needs: it can be frozen, and its
+	// processor time and input and output are counted.
+	Live bool
 }
 
 // Group is one control group: a folder on version 2, one for each controller
@@ -105,6 +109,13 @@ func (h Hierarchy) fill(g *Group, l Limits) error {
 		case c.Version == 2:
 			v2 = append(v2, c.Name)
 		default:
+			if err := g.addV1(c, l); err != nil {
+				return err
+			}
+		}
+	}
+	if l.Live {
+		for _, c := range h.extra {
 			if err := g.addV1(c, l); err != nil {
 				return err
 			}

@@ -1,0 +1,151 @@
+package native
+
+import (
+	"context"
+	"net"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-dev/bulkhead/event"
+	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/internal/kernel/cgroup"
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
+	"github.com/bulkhead-dev/bulkhead/policy"
+)
+
+var _ sandbox.Booter = (*Layer)(nil)
+
+// machine is a live sandbox: a process whose first process is bulkhead-init.
+type machine struct {
+	*process
+	conn *net.UnixConn
+	once sync.Once
+	err  error // of Close
+	done chan struct{}
+}
+
+// Boot starts a live sandbox. See sandbox.Booter.
+func (l *Layer) Boot(ctx context.Context, req sandbox.Request) (sandbox.Machine, error) {
+	if l.opt.Init == "" {
+		return nil, fault.New(fault.Unavailable, "live sandboxes need the program bulkhead-init, which was not found").
+			WithHint("put bulkhead-init beside bulkhead; 'make build' builds both")
+	}
+	req.Args = []string{initPath}
+	pl, err := l.plan(req, l.opt.Init)
+	if err != nil {
+		return nil, err
+	}
+	m, err := pl.boot(ctx)
+	if err != nil {
+		pl.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// boot starts the first process with one end of a connection as fd 3.
+func (pl *plan) boot(_ context.Context) (*machine, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fault.Newf(fault.Unavailable, "connection to the sandbox: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "guest"), os.NewFile(uintptr(pair[1]), "guest")
+	defer ours.Close()
+	defer theirs.Close()
+	stdio, err := deadPipes()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(stdio[:])
+
+	p, err := pl.launch(stdio, theirs)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		p.Kill()
+		_, _ = p.Wait()
+		return nil, fault.Newf(fault.Internal, "connection to the sandbox: %w", err)
+	}
+	m := &machine{process: p, conn: conn.(*net.UnixConn), done: make(chan struct{})}
+	return m, nil
+}
+
+// deadPipes are three pipes that nobody is at the other end of: the first
+// process has no streams of its own.
+func deadPipes() (stdio [3]*os.File, err error) {
+	for i := range stdio {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(stdio[:])
+			return stdio, fault.Newf(fault.Unavailable, "pipe: %w", err)
+		}
+		if i == 0 {
+			stdio[i] = r
+			w.Close()
+		} else {
+			stdio[i] = w
+			r.Close()
+		}
+	}
+	return stdio, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+func (m *machine) Conn() *net.UnixConn { return m.conn }
+
+// Report is what was put up around the sandbox.
+func (m *machine) Report() event.Report {
+	launcher, missing := m.plan.Describe()
+	return event.Report{Layer: string(policy.Native), Launcher: launcher, Steps: m.plan.Steps(), Missing: missing}
+}
+
+// Usage reads the counters of the sandbox's cgroups.
+func (m *machine) Usage() (sandbox.Usage, error) {
+	u := m.group.Usage()
+	return sandbox.Usage{CPU: u.CPU, Memory: u.Memory, MemoryPeak: u.Peak, PIDs: u.Pids, Read: u.Read, Written: u.Written}, nil
+}
+
+// Limit changes the limits that a cgroup holds.
+func (m *machine) Limit(l policy.Limits) error {
+	return m.group.Limit(cgroup.Limits{Memory: int64(l.Memory), Pids: int64(l.PIDs), CPUs: l.CPUs})
+}
+
+func (m *machine) Freeze() error { return m.group.Freeze() }
+func (m *machine) Thaw() error   { return m.group.Thaw() }
+
+// Close ends the tree and releases everything. A frozen process dies only
+// after it was thawed: the v1 freezer holds back even SIGKILL.
+func (m *machine) Close() error {
+	m.once.Do(func() {
+		m.Kill()
+		_ = m.group.Thaw()
+		_, m.err = m.process.Wait()
+		m.conn.Close()
+		m.plan.Close()
+		close(m.done)
+	})
+	<-m.done
+	return m.err
+}
+
+// Wait blocks until the tree is gone. Unlike a one-shot process's it may be
+// called at any time before Close and returns when the first process ended.
+func (m *machine) Wait() (sandbox.Exit, error) {
+	fds := []unix.PollFd{{Fd: int32(m.pidfd), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(fds, -1); err != unix.EINTR {
+			return sandbox.Exit{Code: -1}, err
+		}
+	}
+}
