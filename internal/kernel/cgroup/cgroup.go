@@ -38,7 +38,7 @@ var wanted = []string{"memory", "pids", "cpu"}
 type Hierarchy struct {
 	controllers []Controller
 	extra       []Controller // version 1 controllers that only live groups join
-	v2          *tree // nil: no version 2 hierarchy with a controller for us
+	v2          *tree        // nil: no version 2 hierarchy with a controller for us
 }
 
 // Controller is one resource that can, or cannot, be bounded here.

@@ -32,7 +32,6 @@ func (l *Layer) Boot(ctx context.Context, req sandbox.Request) (sandbox.Machine,
 		return nil, fault.New(fault.Unavailable, "live sandboxes need the program bulkhead-init, which was not found").
 			WithHint("put bulkhead-init beside bulkhead; 'make build' builds both")
 	}
-	req.Args = []string{initPath}
 	pl, err := l.plan(req, l.opt.Init)
 	if err != nil {
 		return nil, err
@@ -60,14 +59,21 @@ func (pl *plan) boot(_ context.Context) (*machine, error) {
 	}
 	defer closeAll(stdio[:])
 
-	p, err := pl.launch(stdio, theirs)
+	group, err := pl.group(true)
+	if err != nil {
+		return nil, err
+	}
+	pl.spec.Groups = len(group.TaskFiles()) // a live group has more controllers
+	pl.program = pl.spec.Program(len(pl.maps))
+	p, err := pl.launch(group, stdio, theirs)
 	if err != nil {
 		return nil, err
 	}
 	conn, err := net.FileConn(ours)
 	if err != nil {
 		p.Kill()
-		_, _ = p.Wait()
+		_ = p.gone()
+		group.Close()
 		return nil, fault.Newf(fault.Internal, "connection to the sandbox: %w", err)
 	}
 	m := &machine{process: p, conn: conn.(*net.UnixConn), done: make(chan struct{})}
@@ -130,8 +136,10 @@ func (m *machine) Close() error {
 	m.once.Do(func() {
 		m.Kill()
 		_ = m.group.Thaw()
-		_, m.err = m.process.Wait()
+		m.err = m.gone()
+		_ = m.tracer.end()
 		m.conn.Close()
+		m.group.Close()
 		m.plan.Close()
 		close(m.done)
 	})

@@ -33,6 +33,9 @@ type Options struct {
 	// Stock is how many network namespaces to keep ready, for programs that
 	// start many sandboxes; 0: one is made while its plan is.
 	Stock int
+	// Init is the program bulkhead-init on this host, for live sandboxes;
+	// empty: there are none.
+	Init string
 	// LeaseDir is where root leases user ids; empty: /run/bulkhead-uids.
 	LeaseDir string
 

@@ -37,6 +37,7 @@ type plan struct {
 	maps    []*os.File
 	steps   []event.Step
 	missing []string
+	init    string // the program of a live sandbox's first process; empty: one command
 	groups  cgroup.Hierarchy
 	below   []jail.Bind // what the template shows
 	tree    *os.File    // the template that is used; nil: the start builds its own tree
@@ -54,11 +55,21 @@ func (l *Layer) Plan(_ context.Context, req sandbox.Request) (sandbox.Plan, erro
 	if len(req.Args) == 0 {
 		return nil, fault.New(fault.Invalid, "no command")
 	}
+	pl, err := l.plan(req, "")
+	if err != nil {
+		return nil, err
+	}
+	return pl, nil
+}
+
+// plan lays out the walls for one command, or, with the program of a live
+// sandbox's first process, for that.
+func (l *Layer) plan(req sandbox.Request, init string) (*plan, error) {
 	grants, warnings, err := l.resolve(req.Policy.Filesystem, req.Within)
 	if err != nil {
 		return nil, err
 	}
-	pl := &plan{layer: l, req: req, limits: withDefaults(req.Policy.Limits), missing: warnings}
+	pl := &plan{layer: l, req: req, limits: withDefaults(req.Policy.Limits), missing: warnings, init: init}
 	for _, part := range []func() error{
 		pl.identity,
 		func() error { return pl.files(grants) },
@@ -133,14 +144,9 @@ func (pl *plan) files(grants []grant) error {
 		{Target: homePath, Size: scratch, Mode: 0o700},
 	}
 	s.Files = pl.identityFiles()
-	elf, err := spawn.InitELF()
-	if err != nil {
-		return fault.Newf(fault.Unsupported, "%s: %w", jail.StepCommand, err)
+	if err := pl.firstProcess(); err != nil {
+		return err
 	}
-	// Not readable by the sandbox, so the process is not dumpable and nobody
-	// inside can open its memory.
-	s.Init = initPath
-	s.Files = append(s.Files, jail.File{Path: initPath, Data: elf, Mode: 0o111})
 
 	own, err := pl.ownGrants()
 	if err != nil {
@@ -160,6 +166,24 @@ func (pl *plan) files(grants []grant) error {
 	pl.enforced(jail.StepProc, "own process list; host details covered")
 	pl.enforced(jail.StepDev, "%s, pts, shm", strings.Join(devices, ", "))
 	pl.enforced(jail.StepStdio, "pipes only; every other descriptor closed; own session")
+	return nil
+}
+
+// firstProcess puts the program of the first process in place.
+func (pl *plan) firstProcess() error {
+	s := &pl.spec
+	s.Init = initPath
+	if pl.init != "" {
+		s.Binds = append(s.Binds, jail.Bind{Source: pl.init, Target: initPath})
+		return nil
+	}
+	elf, err := spawn.InitELF()
+	if err != nil {
+		return fault.Newf(fault.Unsupported, "%s: %w", jail.StepCommand, err)
+	}
+	// Not readable by the sandbox, so the process is not dumpable and nobody
+	// inside can open its memory.
+	s.Files = append(s.Files, jail.File{Path: initPath, Data: elf, Mode: 0o111})
 	return nil
 }
 
@@ -367,20 +391,31 @@ func (pl *plan) resources() error {
 // environment.
 func (pl *plan) command(grants []grant) error {
 	env := pl.environment()
+	if pl.init != "" {
+		pl.spec.Args, pl.spec.Dir = []string{"bulkhead-init"}, "/"
+		pl.enforced(jail.StepDeath, "the sandbox ends with Bulkhead")
+		pl.setEnv(env)
+		return nil
+	}
 	file, err := lookup(pl.req, env["PATH"], grants)
 	if err != nil {
 		return err
 	}
 	pl.spec.Args = append([]string{file}, pl.req.Args...)
-	for _, k := range slices.Sorted(maps.Keys(env)) {
-		pl.spec.Env = append(pl.spec.Env, k+"="+env[k])
-	}
+	pl.setEnv(env)
 	pl.spec.Dir = pl.req.Dir
 	if pl.spec.Dir == "" {
 		pl.spec.Dir = WorkPath
 	}
 	pl.enforced(jail.StepDeath, "the sandbox ends with Bulkhead")
 	return nil
+}
+
+// setEnv lays out the variables, sorted.
+func (pl *plan) setEnv(env map[string]string) {
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		pl.spec.Env = append(pl.spec.Env, k+"="+env[k])
+	}
 }
 
 func (pl *plan) environment() map[string]string {

@@ -38,7 +38,7 @@ func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, er
 	if err := pipesOnly(stdio); err != nil {
 		return nil, err
 	}
-	group, err := pl.group()
+	group, err := pl.group(false)
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +48,24 @@ func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, er
 		return nil, fault.Newf(fault.Unavailable, "status pipe: %w", err)
 	}
 	defer statusW.Close()
+	p, err := pl.launch(group, stdio, statusW)
+	if err != nil {
+		statusR.Close()
+		return nil, err
+	}
+	p.status = statusR
+	return p, nil
+}
 
-	params := jail.Params{Status: int(statusW.Fd())}
+// launch runs the program with the given streams and fd 3 of the first
+// process. It takes over the group: when it fails, the group is gone.
+func (pl *plan) launch(group *cgroup.Group, stdio [3]*os.File, third *os.File) (p *process, err error) {
+	defer func() {
+		if p == nil {
+			group.Close()
+		}
+	}()
+	params := jail.Params{Status: int(third.Fd())}
 	params.Stdin, params.Stdout, params.Stderr = int(stdio[0].Fd()), int(stdio[1].Fd()), int(stdio[2].Fd())
 	for _, f := range pl.maps {
 		params.Maps = append(params.Maps, int(f.Fd()))
@@ -57,24 +73,23 @@ func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, er
 	for _, f := range group.TaskFiles() {
 		params.Groups = append(params.Groups, int(f.Fd()))
 	}
+	if len(params.Groups) != pl.spec.Groups {
+		return nil, fault.Newf(fault.Unavailable, "%s: the host's controllers changed between plan and start", jail.StepCgroup)
+	}
 	if pl.spec.Joined {
 		pl.ordered.Store(false)
-		net, err := pl.layer.networks.take()
+		network, err := pl.layer.networks.take()
 		if err != nil {
-			statusR.Close()
-			group.Close()
 			return nil, fault.Newf(fault.Unsupported, "%s: %w", jail.StepNetwork, err)
 		}
-		defer net.Close()
-		params.Network = int(net.Fd())
+		defer network.Close()
+		params.Network = int(network.Fd())
 	}
 	if pl.tree != nil {
 		params.Tree = int(pl.tree.Fd())
 	}
 	ours, child, err := pl.channel()
 	if err != nil {
-		statusR.Close()
-		group.Close()
 		return nil, err
 	}
 	if child != nil {
@@ -82,24 +97,18 @@ func (pl *plan) Start(_ context.Context, stdio [3]*os.File) (sandbox.Process, er
 		defer child.Close()
 		defer ours.Close()
 	}
-	if len(params.Groups) != pl.spec.Groups {
-		statusR.Close()
-		group.Close()
-		return nil, fault.Newf(fault.Unavailable, "%s: the host's controllers changed between plan and start", jail.StepCgroup)
-	}
+
 	pid, pidfd, err := pl.layer.launcher.Start(pl.program, params.List(&pl.spec), group.DirFD())
 	if err != nil {
-		statusR.Close()
-		group.Close()
 		return nil, startError(err)
 	}
-	p := &process{plan: pl, pid: pid, pidfd: pidfd, status: statusR, group: group}
-	if p.tracer, err = pl.trace(ours, group); err != nil {
-		p.Kill()
-		_, _ = p.Wait()
+	started := &process{plan: pl, pid: pid, pidfd: pidfd, group: group}
+	if started.tracer, err = pl.trace(ours, group); err != nil {
+		started.Kill()
+		started.gone()
 		return nil, err
 	}
-	return p, nil
+	return started, nil
 }
 
 // pipesOnly refuses anything else as fd 0 to 2: beneath a folder and behind a
@@ -118,14 +127,16 @@ func pipesOnly(stdio [3]*os.File) error {
 	return nil
 }
 
-// group makes the sandbox's cgroups.
-func (pl *plan) group() (*cgroup.Group, error) {
+// group makes the sandbox's cgroups. A live one can be frozen and tells what
+// it uses.
+func (pl *plan) group(live bool) (*cgroup.Group, error) {
 	var id [8]byte
 	_, _ = rand.Read(id[:])
 	g, err := pl.groups.New(hex.EncodeToString(id[:]), cgroup.Limits{
 		Memory: int64(pl.limits.Memory),
 		Pids:   int64(pl.limits.PIDs),
 		CPUs:   pl.limits.CPUs,
+		Live:   live,
 	})
 	if err != nil {
 		return nil, fault.Newf(fault.Unavailable, "%s: %w", jail.StepCgroup, err)
@@ -164,21 +175,29 @@ func (p *process) Kill() { _ = unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 
 // Wait blocks until the tree is gone.
 func (p *process) Wait() (sandbox.Exit, error) {
 	defer p.group.Close()
-	defer unix.Close(p.pidfd)
 	defer p.status.Close()
-	for {
-		err := unix.Waitid(unix.P_PIDFD, p.pidfd, nil, unix.WEXITED, nil)
-		if err == nil {
-			break
-		}
-		if err != unix.EINTR {
-			return sandbox.Exit{}, fault.Newf(fault.Internal, "wait for sandbox: %w", err)
-		}
+	if err := p.gone(); err != nil {
+		return sandbox.Exit{}, err
 	}
 	exit := p.exit()
 	exit.Denials = p.tracer.end()
 	p.count(&exit)
 	return exit, nil
+}
+
+// gone blocks until the first process has ended and been reaped, and with it
+// the kernel has ended every other one.
+func (p *process) gone() error {
+	defer unix.Close(p.pidfd)
+	for {
+		err := unix.Waitid(unix.P_PIDFD, p.pidfd, nil, unix.WEXITED, nil)
+		if err == nil {
+			return nil
+		}
+		if err != unix.EINTR {
+			return fault.Newf(fault.Internal, "wait for sandbox: %w", err)
+		}
+	}
 }
 
 // exit reads how the command ended from the status pipe, which only the first

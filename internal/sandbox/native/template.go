@@ -15,7 +15,7 @@ var places = []string{WorkPath, "/payloads"}
 // useTemplate takes the user's template instead of building the tree at the
 // start, when there is one and nothing of the plan needs a tree of its own.
 func (pl *plan) useTemplate(own, grants []grant) {
-	if pl.user == nil || len(grants) > 0 || len(pl.layer.opt.Drop) > 0 {
+	if pl.init != "" || pl.user == nil || len(grants) > 0 || len(pl.layer.opt.Drop) > 0 {
 		return
 	}
 	for _, g := range own {
