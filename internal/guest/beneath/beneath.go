@@ -27,6 +27,16 @@ func Open(dir string) (*Root, error) {
 	return &Root{fd}, nil
 }
 
+// At returns the folder that a descriptor is open on as a root. The descriptor
+// stays the caller's.
+func At(fd int) (*Root, error) {
+	dup, err := openat(fd, ".", unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	return &Root{dup}, nil
+}
+
 // Close closes the root. What was opened beneath it stays open.
 func (r *Root) Close() error { return unix.Close(r.fd) }
 

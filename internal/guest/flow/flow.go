@@ -28,6 +28,11 @@ type Key struct {
 
 // Mux holds the streams of a session.
 type Mux struct {
+	// Lenient drops data for streams that do not exist. It is for the guest,
+	// whose request may have failed before it opened the stream that the host
+	// is already writing to. It is set before the first frame.
+	Lenient bool
+
 	write func(wire.Frame) error
 
 	mu  sync.Mutex // guards below
@@ -95,16 +100,16 @@ func (m *Mux) Handle(f wire.Frame) error {
 	m.mu.Unlock()
 
 	switch f.Kind {
-	case wire.KindData:
-		if r == nil {
-			return broken("data for no stream")
+	case wire.KindData, wire.KindEnd:
+		switch {
+		case r == nil && m.Lenient:
+		case r == nil:
+			return broken("data or an end for no stream")
+		case f.Kind == wire.KindData:
+			return r.deliver(f.Payload)
+		default:
+			r.end(nil)
 		}
-		return r.deliver(f.Payload)
-	case wire.KindEnd:
-		if r == nil {
-			return broken("end of no stream")
-		}
-		r.end(nil)
 		return nil
 	case wire.KindCredit:
 		var n wire.Count

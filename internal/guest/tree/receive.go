@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -170,9 +171,12 @@ func attributes(fd int, mode uint32, mtime int64) error {
 	if err := unix.Fchmod(fd, mode); err != nil {
 		return os.NewSyscallError("chmod", err)
 	}
-	at := unix.NsecToTimeval(mtime / 1000 * 1000)
-	if err := unix.Futimes(fd, []unix.Timeval{at, at}); err != nil {
-		return os.NewSyscallError("set time", err)
+	// futimens(3): utimensat without a path. x/sys goes through /proc, which
+	// need not be there.
+	t := [2]unix.Timespec{unix.NsecToTimespec(mtime), unix.NsecToTimespec(mtime)}
+	_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&t)), 0, 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("set time", errno)
 	}
 	return nil
 }

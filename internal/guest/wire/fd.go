@@ -23,14 +23,14 @@ func NewFD(fd int) *FD {
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	t := &FD{fd: fd, rights: err == nil && domain == unix.AF_UNIX}
 	if t.rights {
-		t.oob = make([]byte, oobSize)
+		t.oob = make([]byte, RightsSize)
 	}
 	return t
 }
 
-// oobSize is room for more descriptors than a frame may have, so that too
+// RightsSize is room for more descriptors than a frame may have, so that too
 // many are seen and refused rather than cut off.
-var oobSize = unix.CmsgSpace(4 * (maxQueued + 1))
+var RightsSize = unix.CmsgSpace(4 * (maxQueued + 1))
 
 // Rights reports whether the descriptor is a unix socket.
 func (t *FD) Rights() bool { return t.rights }

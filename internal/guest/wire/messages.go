@@ -383,6 +383,8 @@ type Tree struct {
 	Path    string
 	Bytes   int64 // the most that its files may hold
 	Entries int64 // the most that it may have
+
+	SkipOthers bool // leave sockets, pipes and devices out
 }
 
 // Fields is the order of the wire.
@@ -390,6 +392,21 @@ func (m *Tree) Fields(c *Codec) {
 	c.Str(&m.Path, MaxPath)
 	c.Count(&m.Bytes)
 	c.Count(&m.Entries)
+	c.Bool(&m.SkipOthers)
+}
+
+// TreeSum ends a transfer of a tree.
+type TreeSum struct {
+	Entries int64
+	Bytes   int64
+	Left    int64 // left out
+}
+
+// Fields is the order of the wire.
+func (m *TreeSum) Fields(c *Codec) {
+	c.Count(&m.Entries)
+	c.Count(&m.Bytes)
+	c.Count(&m.Left)
 }
 
 // Dial asks for a connection to a loopback port.

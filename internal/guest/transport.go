@@ -1,6 +1,6 @@
 //go:build linux
 
-package wire
+package guest
 
 import (
 	"errors"
@@ -8,33 +8,34 @@ import (
 	"net"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-dev/bulkhead/internal/guest/wire"
 )
 
-// Net is a transport over a connection of the net package, or anything that
-// reads and writes, for the host's end. A *net.UnixConn carries descriptors.
-type Net struct {
+// transport is the host's end of a connection: anything that reads and writes.
+// A *net.UnixConn carries descriptors.
+type transport struct {
 	conn io.ReadWriteCloser
 	unix *net.UnixConn // nil: bytes only
 	oob  []byte
 }
 
-// NewNet returns a transport over conn, which it owns.
-func NewNet(conn io.ReadWriteCloser) *Net {
-	t := &Net{conn: conn}
+func newTransport(conn io.ReadWriteCloser) *transport {
+	t := &transport{conn: conn}
 	if u, ok := conn.(*net.UnixConn); ok {
-		t.unix, t.oob = u, make([]byte, oobSize)
+		t.unix, t.oob = u, make([]byte, wire.RightsSize)
 	}
 	return t
 }
 
 // Rights reports whether the connection is a unix socket.
-func (t *Net) Rights() bool { return t.unix != nil }
+func (t *transport) Rights() bool { return t.unix != nil }
 
 // Close ends the session.
-func (t *Net) Close() error { return t.conn.Close() }
+func (t *transport) Close() error { return t.conn.Close() }
 
-// Recv implements Transport.
-func (t *Net) Recv(p []byte) (int, []int, error) {
+// Recv implements wire.Transport.
+func (t *transport) Recv(p []byte) (int, []int, error) {
 	if t.unix == nil {
 		n, err := t.conn.Read(p)
 		if n > 0 {
@@ -43,7 +44,7 @@ func (t *Net) Recv(p []byte) (int, []int, error) {
 		return n, nil, err
 	}
 	n, oobn, flags, _, err := t.unix.ReadMsgUnix(p, t.oob)
-	fds, bad := Rights(t.oob[:oobn], flags)
+	fds, bad := wire.Rights(t.oob[:oobn], flags)
 	switch {
 	case bad != nil:
 		return 0, nil, bad
@@ -55,8 +56,8 @@ func (t *Net) Recv(p []byte) (int, []int, error) {
 	return n, fds, nil
 }
 
-// Send implements Transport.
-func (t *Net) Send(p []byte, fds []int) error {
+// Send implements wire.Transport.
+func (t *transport) Send(p []byte, fds []int) error {
 	if t.unix != nil && len(fds) > 0 {
 		n, _, err := t.unix.WriteMsgUnix(p, unix.UnixRights(fds...), nil)
 		if err != nil || n == len(p) {
