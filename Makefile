@@ -2,7 +2,8 @@
 # Variables: GO (the Go command), FUZZTIME (per fuzz target), BENCH (arguments
 # of the benchmark), TREE (the source tree that the demo audits).
 
-GO       ?= go
+GO       ?= $(shell command -v go || echo /usr/local/go/bin/go)
+export GO
 FUZZTIME ?= 10s
 BENCH    ?=
 TREE     ?= $(shell $(GO) env GOROOT)/src

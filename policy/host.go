@@ -15,6 +15,7 @@ type HostPaths struct {
 	Runtime   string   // the folder of the daemon's sockets
 	Binaries  []string // Bulkhead's own programs
 	Policies  []string // the policy files in use
+	Own       []string // other folders of Bulkhead's own: leases of user ids, sockets
 	Workspace string   // the attempt's work folder: where it lies in State, it and what is in it may be granted
 	System    []string // folders that every sandbox may read anyway: grants in them may reach Binaries by reading
 }
@@ -32,6 +33,9 @@ func (h HostPaths) forbidden() []forbidden {
 	}
 	for _, b := range h.Binaries {
 		all = append(all, forbidden{"Bulkhead's program", b, true})
+	}
+	for _, f := range h.Own {
+		all = append(all, forbidden{"a folder of Bulkhead's own,", f, false})
 	}
 	for _, f := range h.Policies {
 		all = append(all, forbidden{"the policy file", f, false})

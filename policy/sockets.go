@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
@@ -22,6 +23,7 @@ type ScanLimits struct {
 // Scan is what a search for sockets found.
 type Scan struct {
 	Found   []string // the first sockets, at most 8
+	State   string   // a state folder of Bulkhead's; empty: none was seen
 	Partial string   // why not everything was seen; empty: everything was
 }
 
@@ -115,10 +117,14 @@ func (s *scanner) folder(name string) (next []string) {
 	}
 	defer f.Close()
 
+	marks := 0
 	for !s.done() {
 		entries, err := f.ReadDir(256)
 		for _, e := range entries {
 			s.seen++
+			if slices.Contains(stateMarks, e.Name()) {
+				marks++
+			}
 			at := path.Join(name, e.Name())
 			switch {
 			case e.Type() == fs.ModeSocket && len(s.result.Found) < maxFound:
@@ -126,6 +132,9 @@ func (s *scanner) folder(name string) (next []string) {
 			case e.IsDir():
 				next = append(next, at)
 			}
+		}
+		if marks == len(stateMarks) && s.result.State == "" {
+			s.result.State = path.Join(s.shown, name)
 		}
 		if errors.Is(err, io.EOF) {
 			return next
@@ -138,10 +147,31 @@ func (s *scanner) folder(name string) (next []string) {
 	return next
 }
 
+// stateMarks are the names by which a state folder is known, wherever it is and
+// by whatever mount or link it is reached.
+var stateMarks = []string{"VERSION", "LOCK", "db"}
+
+// stateAbove returns the state folder in which a real path lies; empty: none.
+func stateAbove(real string) string {
+	for dir := real; ; dir = filepath.Dir(dir) {
+		missing := func(name string) bool {
+			_, err := os.Lstat(filepath.Join(dir, name))
+			return err != nil
+		}
+		if !slices.ContainsFunc(stateMarks, missing) {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
+}
+
 // CheckSockets refuses a resolved policy whose grants hold sockets: whoever
-// can name a socket can talk to the program behind it, read-only or not. The
-// error is a fault.Denied that names them. Grants too large to be searched
-// whole come back as warnings. $WORKSPACE that is not resolved is skipped.
+// can name a socket can talk to the program behind it, read-only or not. On the
+// way it refuses state folders, those of other runs too. The error is a
+// fault.Denied that names them. Grants too large to be searched whole come back
+// as warnings. $WORKSPACE that is not resolved is skipped.
 func CheckSockets(p Policy, limits ScanLimits) (warnings []string, err error) {
 	var refused []string
 	for _, g := range union(union(nil, p.Filesystem.Read), p.Filesystem.Write) {
@@ -151,6 +181,12 @@ func CheckSockets(p Policy, limits ScanLimits) (warnings []string, err error) {
 		s, err := FindSockets(g, limits)
 		if err != nil {
 			return warnings, fault.Newf(fault.Denied, "grant %s: %w", quote(g), err)
+		}
+		if real, err := filepath.EvalSymlinks(g); err == nil && s.State == "" {
+			s.State = stateAbove(real)
+		}
+		if s.State != "" {
+			refused = append(refused, fmt.Sprintf("grant %s reaches Bulkhead's state folder %s", quote(g), quote(s.State)))
 		}
 		for _, socket := range s.Found {
 			refused = append(refused, fmt.Sprintf("grant %s holds the socket %s", quote(g), quote(socket)))
@@ -163,5 +199,5 @@ func CheckSockets(p Policy, limits ScanLimits) (warnings []string, err error) {
 		return warnings, nil
 	}
 	return warnings, fault.New(fault.Denied, strings.Join(refused, "\n")).
-		WithHint("grant the folders beside the socket")
+		WithHint("grant the folders beside it")
 }

@@ -143,3 +143,29 @@ func TestFindSockets_stopsWhenEnoughAreFound(t *testing.T) {
 		t.Errorf("found %d sockets, %v, want %d", len(got.Found), err, maxFound)
 	}
 }
+
+func TestCheckSockets_refusesAnyStateFolder(t *testing.T) {
+	base := t.TempDir()
+	state := filepath.Join(base, "a", "state")
+	for _, name := range []string{"db", "jobs/j/n"} {
+		if err := os.MkdirAll(filepath.Join(state, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"VERSION", "LOCK"} {
+		if err := os.WriteFile(filepath.Join(state, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	beside := filepath.Join(base, "b")
+	if err := os.MkdirAll(filepath.Join(beside, "db"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{base: true, filepath.Dir(state): true, state: true, filepath.Join(state, "jobs/j"): true, beside: false}
+	for path, refused := range rows {
+		_, err := CheckSockets(Policy{}.With(ReadOnly(path)), ScanLimits{})
+		if got := fault.KindOf(err) == fault.Denied; got != refused {
+			t.Errorf("%s: %v, want refused %t", path, err, refused)
+		}
+	}
+}

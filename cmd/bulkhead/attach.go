@@ -39,27 +39,38 @@ func (p program) attachTo(ctx context.Context, named string, mode daemon.Mode) (
 	})
 }
 
-// with runs one exchange with the holder of the command's state folder. When
-// the holder leaves in the middle, it is run once more with the next one: an
-// exchange must be harmless to repeat.
-func (p program) with(cmd *cobra.Command, mode daemon.Mode, do func(context.Context, *daemon.Session) error) error {
+// with runs one exchange with the holder of the command's state folder, and
+// prints through the program that do is given. When the holder leaves in the
+// middle, it is run once more with the next one: an exchange must be harmless
+// to repeat.
+func (p program) with(cmd *cobra.Command, mode daemon.Mode, do func(context.Context, program, *daemon.Session) error) error {
 	ctx, _, stop := interruptible(cmd.Context())
 	defer stop()
 	cmd.SetContext(ctx)
 
-	var err error
-	for range 2 {
-		var s *daemon.Session
-		if s, err = p.attach(cmd, mode); err != nil {
+	for last := false; ; last = true {
+		s, err := p.attach(cmd, mode)
+		if err != nil {
 			return interrupted(ctx, err)
 		}
-		err = wire.FromConnect(do(ctx, s))
-		err = errors.Join(err, s.Close())
-		if s.Holder != nil || fault.KindOf(err) != fault.Unavailable {
-			break
+		ours := s.Holder != nil
+		err = p.exchange(ctx, s, do)
+		if last || ours || fault.KindOf(err) != fault.Unavailable {
+			return interrupted(ctx, err)
 		}
 	}
-	return interrupted(ctx, err)
+}
+
+// exchange runs one exchange and closes the session. If this process is the
+// holder, what it prints is kept until it is so no more.
+func (p program) exchange(ctx context.Context, s *daemon.Session, do func(context.Context, program, *daemon.Session) error) error {
+	if s.Holder == nil {
+		return errors.Join(wire.FromConnect(do(ctx, p, s)), s.Close())
+	}
+	kept, direct := new(spool), p.out
+	p.out = kept
+	err := wire.FromConnect(do(ctx, p, s))
+	return errors.Join(err, s.Close(), kept.flush(direct))
 }
 
 // interrupted replaces the many ways in which an interruption shows.

@@ -19,7 +19,7 @@ func (p program) jobCancel() *cobra.Command {
 are confirmed empty. A cancelled job cannot be resumed.`,
 		Example: "  bulkhead job cancel my-job-1f2e3d4c",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.with(cmd, daemon.Act, func(ctx context.Context, s *daemon.Session) error {
+			return p.with(cmd, daemon.Act, func(ctx context.Context, p program, s *daemon.Session) error {
 				job, err := s.CancelJob(ctx, connect.NewRequest(&apiv1.CancelJobRequest{JobId: args[0]}))
 				if err != nil {
 					return err
@@ -41,7 +41,7 @@ func (p program) jobPause() *cobra.Command {
 		Example: "  bulkhead job pause my-job-1f2e3d4c\n  bulkhead job pause my-job-1f2e3d4c --kill",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.JobId = args[0]
-			return p.with(cmd, daemon.Act, func(ctx context.Context, s *daemon.Session) error {
+			return p.with(cmd, daemon.Act, func(ctx context.Context, p program, s *daemon.Session) error {
 				job, err := s.PauseJob(ctx, connect.NewRequest(req))
 				if err != nil {
 					return err

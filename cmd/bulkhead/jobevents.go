@@ -48,18 +48,13 @@ func (p program) events(cmd *cobra.Command, req *apiv1.WatchEventsRequest) error
 		if err != nil {
 			return interrupted(ctx, err)
 		}
-		follow := req.GetFollow()
-		req.Follow = follow && s.Holder == nil // else nothing would come
-		err = wire.FromConnect(p.printEvents(ctx, cmd, s, req))
-		if err == nil && follow && s.Holder != nil {
-			p.tellAbandoned(ctx, s, req.GetJobId())
+		ours := s.Holder != nil
+		err = p.exchange(ctx, s, func(ctx context.Context, p program, s *daemon.Session) error {
+			return p.printEvents(ctx, cmd, s, req)
+		})
+		if ours || !req.GetFollow() || fault.KindOf(err) != fault.Unavailable || ctx.Err() != nil {
+			return interrupted(ctx, err)
 		}
-		req.Follow = follow
-		_ = s.Close()
-		if s.Holder == nil && follow && fault.KindOf(err) == fault.Unavailable && ctx.Err() == nil {
-			continue
-		}
-		return interrupted(ctx, err)
 	}
 }
 
@@ -74,18 +69,25 @@ func (p program) tellAbandoned(ctx context.Context, s *daemon.Session, id string
 // ended are the statuses after which nothing happens to a job.
 var ended = map[string]bool{"completed": true, "failed": true, "cancelled": true}
 
+// printEvents prints events until there are no more. Where nobody works on
+// jobs it does not wait for any.
 func (p program) printEvents(ctx context.Context, cmd *cobra.Command, s *daemon.Session, req *apiv1.WatchEventsRequest) error {
-	events, err := s.WatchEvents(ctx, connect.NewRequest(req))
+	now := &apiv1.WatchEventsRequest{JobId: req.GetJobId(), After: req.GetAfter(), Follow: req.GetFollow() && s.Holder == nil}
+	events, err := s.WatchEvents(ctx, connect.NewRequest(now))
 	if err != nil {
 		return err
 	}
-	return eachOf(events, func(e *apiv1.Event) error {
+	err = eachOf(events, func(e *apiv1.Event) error {
 		req.After = e.GetSeq()
 		if wantsJSON(cmd) {
 			return p.json(e)
 		}
 		return p.say("%s", eventLine(e))
 	})
+	if err == nil && req.GetFollow() && s.Holder != nil {
+		p.tellAbandoned(ctx, s, req.GetJobId())
+	}
+	return err
 }
 
 // eventLine is one event for people.

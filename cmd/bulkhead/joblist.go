@@ -32,7 +32,7 @@ func (p program) jobList() *cobra.Command {
 				}
 			}
 			list := new(apiv1.ListJobsResponse)
-			err := p.with(cmd, daemon.Read, func(ctx context.Context, s *daemon.Session) error {
+			err := p.with(cmd, daemon.Read, func(ctx context.Context, p program, s *daemon.Session) error {
 				answer, err := s.ListJobs(ctx, connect.NewRequest(req))
 				if err == nil {
 					list = answer.Msg

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -27,13 +28,15 @@ bytes as they are.`,
   bulkhead job logs my-job-1f2e3d4c --node audit --attempt 2 --raw > out.bin`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.JobId = args[0]
-			return p.with(cmd, daemon.Read, func(ctx context.Context, s *daemon.Session) error {
-				req.Follow = req.GetFollow() && s.Holder == nil // else nothing would come
+			follow := req.GetFollow()
+			logs := &logPrinter{json: wantsJSON(cmd), raw: raw}
+			return p.with(cmd, daemon.Read, func(ctx context.Context, p program, s *daemon.Session) error {
+				req.Follow = follow && s.Holder == nil // else nothing would come
 				chunks, err := s.GetLogs(ctx, connect.NewRequest(req))
 				if err != nil {
 					return err
 				}
-				logs := logPrinter{program: p, json: wantsJSON(cmd), raw: raw}
+				logs.begin(p)
 				return eachOf(chunks, logs.print)
 			})
 		},
@@ -46,25 +49,48 @@ bytes as they are.`,
 }
 
 // logPrinter prints chunks of logs under a head for each attempt and stream.
+// It may be given the same logs again from the start, and prints each byte once.
 type logPrinter struct {
 	program
 	json, raw bool
-	head      string // of the chunk before
-	open      bool   // the last line has no end yet
+	printed   map[string]int // bytes so far, by head
+	again     map[string]int // bytes of them that came again
+	head      string         // of the chunk before
+	open      bool           // the last line has no end yet
+}
+
+// begin makes ready for logs from the start.
+func (l *logPrinter) begin(p program) {
+	if l.printed == nil {
+		l.printed = make(map[string]int)
+	}
+	l.program, l.again = p, maps.Clone(l.printed)
+}
+
+// fresh is the part of a chunk that was not printed yet.
+func (l *logPrinter) fresh(head string, b []byte) []byte {
+	known := min(l.again[head], len(b))
+	l.again[head] -= known
+	l.printed[head] += len(b) - known
+	return b[known:]
 }
 
 func (l *logPrinter) print(c *apiv1.LogChunk) error {
+	head := fmt.Sprintf("==> %s attempt %d %s <==\n", oneLine(c.GetNode()), c.GetAttempt(), c.GetStream())
+	bytes := l.fresh(head, wire.FromText(c.GetText(), c.GetTextBase64()))
+	if len(bytes) == 0 {
+		return nil
+	}
 	if l.json {
+		c.Text, c.TextBase64 = wire.Text(bytes)
 		return l.program.json(c)
 	}
-	bytes := wire.FromText(c.GetText(), c.GetTextBase64())
 	if l.raw {
 		_, err := l.out.Write(bytes)
 		return outputError(err)
 	}
 
 	text := printable(string(bytes))
-	head := fmt.Sprintf("==> %s attempt %d %s <==\n", oneLine(c.GetNode()), c.GetAttempt(), c.GetStream())
 	if head != l.head {
 		if l.open {
 			text = "\n" + head + text

@@ -26,7 +26,7 @@ how the job ended: 0 completed, 1 failed, 4 cancelled.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.JobId = args[0]
 			var result *apiv1.JobResult
-			err := p.with(cmd, daemon.Read, func(ctx context.Context, s *daemon.Session) error {
+			err := p.with(cmd, daemon.Read, func(ctx context.Context, p program, s *daemon.Session) error {
 				req.Wait = req.GetWait() && s.Holder == nil // else it would never end
 				answer, err := s.GetResult(ctx, connect.NewRequest(req))
 				if err == nil {

@@ -20,7 +20,7 @@ func (p program) jobShow() *cobra.Command {
 		Short:   "Show where a job and its nodes stand, and what it waits for",
 		Example: "  bulkhead job show my-job-1f2e3d4c\n  bulkhead job show my-job-1f2e3d4c --json | jq .pending",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.with(cmd, daemon.Read, func(ctx context.Context, s *daemon.Session) error {
+			return p.with(cmd, daemon.Read, func(ctx context.Context, p program, s *daemon.Session) error {
 				job, err := s.GetJob(ctx, connect.NewRequest(&apiv1.GetJobRequest{JobId: args[0]}))
 				if err != nil {
 					return err

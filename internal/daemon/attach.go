@@ -8,8 +8,10 @@ import (
 	"os"
 	"time"
 
+	rpc "connectrpc.com/connect"
 	"golang.org/x/sys/unix"
 
+	apiv1 "github.com/bulkhead-dev/bulkhead/api/v1"
 	"github.com/bulkhead-dev/bulkhead/api/v1/apiv1connect"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 )
@@ -60,9 +62,16 @@ func (s *Session) Close() error {
 	return s.Holder.Close()
 }
 
-// patience is how long a lock may be held without an answering socket: a
-// reader holds it for moments, and a holder that starts is not ready at once.
-const patience = 5 * time.Second
+const (
+	// patience is how long a holder may leave us without an answer: a reader
+	// holds the lock for moments and answers nobody.
+	patience = 5 * time.Second
+	// startup is how long a holder may take that says it is starting: a large
+	// store is read again after a crash.
+	startup = 2 * time.Minute
+	// glance is the time between two looks at the lock.
+	glance = 20 * time.Millisecond
+)
 
 // Attach becomes the holder of a state folder if it can have the lock, else it
 // connects to the process that has it. A lock that is held while nobody
@@ -76,30 +85,55 @@ func Attach(ctx context.Context, opt Options) (*Session, error) {
 		opt.Wait = patience
 	}
 
-	var last error
-	for deadline := time.Now().Add(opt.Wait); ; {
-		l, err := takeLock(state)
-		if err == nil && opt.Mode == Join {
-			l.release()
-			return nil, ErrNoHolder
+	for began := time.Now(); ; {
+		s, err := try(ctx, state, opt)
+		var mute *muteError
+		if !errors.As(err, &mute) {
+			return s, err
 		}
-		if err == nil {
-			return hold(ctx, state, l, opt)
+		if mute.overdue(time.Since(began), opt.Wait) {
+			return nil, unanswered(state, mute)
 		}
-		if !errors.Is(err, errHeld) {
-			return nil, err
-		}
-		var s *Session
-		if s, last = connect(ctx, state); last == nil {
-			return s, nil
-		}
-		if time.Now().After(deadline) {
-			return nil, unanswered(state, last)
-		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := pause(ctx, glance); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// try attaches, or fails at once: with a muteError when somebody else has the
+// lock and does not answer.
+func try(ctx context.Context, state string, opt Options) (*Session, error) {
+	l, err := takeLock(state)
+	switch {
+	case errors.Is(err, errHeld):
+		return connect(ctx, state, opt.Wait)
+	case err != nil:
+		return nil, err
+	case opt.Mode == Join:
+		l.release()
+		return nil, ErrNoHolder
+	}
+	return hold(ctx, state, l, opt)
+}
+
+// muteError means that the holder does not answer.
+type muteError struct {
+	holder holder
+	cause  error
+}
+
+// Error says why there is no answer.
+func (e *muteError) Error() string { return e.cause.Error() }
+
+// Unwrap returns the cause.
+func (e *muteError) Unwrap() error { return e.cause }
+
+// overdue reports whether the holder has had its time.
+func (e *muteError) overdue(waited, wait time.Duration) bool {
+	if e.holder.Starting {
+		return waited > startup
+	}
+	return waited > wait
 }
 
 // pause waits, or fails with why ctx ended.
@@ -115,39 +149,40 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // unanswered is the error for a lock whose holder cannot be reached.
-func unanswered(state string, why error) error {
-	h := whoHolds(state)
-	if h.PID == 0 {
-		return fault.Newf(fault.Unavailable, "state folder %s is locked by another process that does not answer: %w", state, why).
+func unanswered(state string, mute *muteError) error {
+	pid := mute.holder.PID
+	if pid == 0 {
+		return fault.Newf(fault.Unavailable, "state folder %s is locked by another process that does not answer: %w", state, mute).
 			WithHint("find it with 'fuser %s/%s', and end it or wait for it", state, lockName)
 	}
-	return fault.Newf(fault.Unavailable, "state folder %s is held by process %d, which does not answer: %w", state, h.PID, why).
-		WithHint("wait for it, or end it with 'kill %d' and run the command again; no job is lost", h.PID)
+	return fault.Newf(fault.Unavailable, "state folder %s is held by process %d, which does not answer: %w", state, pid, mute).
+		WithHint("wait for it, or end it with 'kill %d' and run the command again; no job is lost", pid)
 }
 
-// errMute means that the holder serves nobody.
-var errMute = errors.New("it has no socket")
+// errNoSocket means that the holder serves nobody.
+var errNoSocket = errors.New("it has no socket")
 
-// connect reaches the holder that the lock file names.
-func connect(ctx context.Context, state string) (*Session, error) {
+// connect reaches the holder that the lock file names, and waits a while for
+// a sign of life. It fails with a muteError.
+func connect(ctx context.Context, state string, wait time.Duration) (*Session, error) {
 	h := whoHolds(state)
 	if h.Socket == "" {
-		return nil, errMute
+		return nil, &muteError{h, errNoSocket}
 	}
 	if err := checkSocket(h.Socket); err != nil {
-		return nil, err
+		return nil, &muteError{h, err}
 	}
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+	s := newSession(state, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", h.Socket)
-	}
+	})
 
-	// One connection to see that somebody answers.
-	c, err := dial(ctx, "", "")
-	if err != nil {
-		return nil, err
+	ping, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if _, err := s.GetInfo(ping, rpc.NewRequest(&apiv1.GetInfoRequest{})); err != nil {
+		_ = s.Close()
+		return nil, &muteError{h, err}
 	}
-	_ = c.Close()
-	return newSession(state, dial), nil
+	return s, nil
 }
 
 // checkSocket wants a socket of our own.

@@ -27,6 +27,10 @@ type Holder struct {
 // hold opens the store under a lock and starts what the mode asks for. The
 // session speaks to the holder through memory.
 func hold(ctx context.Context, state string, l *lock, opt Options) (*Session, error) {
+	if err := l.say(holder{PID: os.Getpid(), Starting: opt.Mode == Serve}); err != nil {
+		l.undo()
+		return nil, err
+	}
 	p, err := assemble(state, opt)
 	if err != nil {
 		l.undo()

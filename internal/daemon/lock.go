@@ -24,8 +24,9 @@ type lock struct {
 
 // holder is what the file says about the process that holds the lock.
 type holder struct {
-	PID    int    `json:"pid"`
-	Socket string `json:"socket,omitempty"` // where it answers; empty: it is a short reader that does not
+	PID      int    `json:"pid"`
+	Starting bool   `json:"starting,omitempty"` // it will answer soon
+	Socket   string `json:"socket,omitempty"`   // where it answers; empty: it does not
 }
 
 // errHeld means that another process has the lock.

@@ -97,6 +97,7 @@ func TestAttach_namesAHolderThatDoesNotAnswer(t *testing.T) {
 		{"dead socket", holder{PID: os.Getpid(), Socket: "/nonexistent/sock"}, "is held by process", "kill"},
 		{"a file for a socket", holder{PID: os.Getpid(), Socket: "/etc/passwd"}, "not a socket", "kill"},
 		{"said nothing", holder{}, "locked by another process", "fuser"},
+		{"a socket that nobody reads", holder{PID: os.Getpid(), Socket: silent(t)}, "is held by process", "kill"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -114,6 +115,39 @@ func TestAttach_namesAHolderThatDoesNotAnswer(t *testing.T) {
 				if fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), row.says) || !strings.Contains(fault.HintOf(err), row.hint) {
 					t.Errorf("Attach = %v, hint %q; want unavailable that says %q, hint %q", err, fault.HintOf(err), row.says, row.hint)
 				}
+			}
+		})
+	}
+}
+
+// silent is a socket on which nobody accepts.
+func silent(t *testing.T) string {
+	t.Helper()
+	l, err := listen(filepath.Join(mkdir(t, "/tmp", "bh"), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}
+
+func TestMuteError_isPatientWithAStart(t *testing.T) {
+	rows := []struct {
+		name   string
+		holder holder
+		waited time.Duration
+		want   bool
+	}{
+		{"mute for a moment", holder{}, time.Second, false},
+		{"mute", holder{}, 6 * time.Second, true},
+		{"starting", holder{Starting: true}, 6 * time.Second, false},
+		{"starting for ever", holder{Starting: true}, time.Hour, true},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			e := &muteError{holder: row.holder}
+			if got := e.overdue(row.waited, patience); got != row.want {
+				t.Errorf("overdue = %v, want %v", got, row.want)
 			}
 		})
 	}

@@ -22,6 +22,9 @@ func socketFolders(uid int, getenv func(string) string) []string {
 		filepath.Join("/run/user", id, "bulkhead"),
 		filepath.Join("/tmp", "bulkhead-"+id),
 	}
+	if uid == 0 { // nobody else can take the name in /run
+		folders = append([]string{"/run/bulkhead"}, folders...)
+	}
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		folders = append([]string{filepath.Join(dir, "bulkhead")}, folders...)
 	}
@@ -32,7 +35,10 @@ func socketFolders(uid int, getenv func(string) string) []string {
 // the socket's path in it. The folder is ours and nobody else may enter it.
 func socketPath(state string, uid int, getenv func(string) string) (string, error) {
 	var problems []error
-	for _, dir := range socketFolders(uid, getenv) {
+	// Any user of the host can take our name in /tmp. Nobody can in the state
+	// folder, but its path may be too long.
+	folders := append(socketFolders(uid, getenv), filepath.Join(state, "run"))
+	for _, dir := range folders {
 		path := filepath.Join(dir, key(state)+".sock")
 		if len(path) >= maxSocketPath {
 			problems = append(problems, fault.Newf(fault.Unavailable, "%s is too long for a socket", path))

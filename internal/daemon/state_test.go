@@ -279,3 +279,31 @@ func list(t *testing.T, dir string) string {
 	}
 	return strings.Join(names, " ")
 }
+
+// Another user of the host makes the folder first.
+func TestSocketPath_takenNamesDoNotKeepUsOut(t *testing.T) {
+	base := t.TempDir()
+	taken := filepath.Join(base, "bulkhead")
+	if err := os.Mkdir(taken, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(taken, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(base, "state")
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const nobodyHere = 4_000_000_000 // has no folder in /run/user
+	if err := os.Mkdir("/tmp/bulkhead-4000000000", 0o777); err != nil && !os.IsExist(err) {
+		t.Fatal(err)
+	}
+	defer os.Remove("/tmp/bulkhead-4000000000")
+	if err := os.Chmod("/tmp/bulkhead-4000000000", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	path, err := socketPath(state, nobodyHere, env{"XDG_RUNTIME_DIR": base}.get)
+	if err != nil || filepath.Dir(path) != filepath.Join(state, "run") {
+		t.Errorf("socketPath = %q, %v, want it in the state folder", path, err)
+	}
+}

@@ -94,7 +94,7 @@ var walls = []struct {
 	{StepNamespaces, (*builder).namespaces}, // host name
 	{StepNetwork, (*builder).network},       // the private one
 	{StepRoot, (*builder).tree},             // a tree of its own; the host's is gone from here on
-	{StepStdio, (*builder).stdio4},          // 0 to 2 and the status pipe
+	{StepStdio, (*builder).streams},         // 0 to 2
 	{StepFiles, (*builder).descriptors},     // everything else closes at execve
 	{StepLandlock, (*builder).ruleset},      // opens paths of the new tree, so after pivot and before the ids change
 	{StepIDs, (*builder).ids},               // clears the capabilities of root
@@ -367,10 +367,10 @@ func (b *builder) pivot() {
 	b.Call("mount_setattr", unix.SYS_MOUNT_SETATTR, spawn.Flag(unix.AT_FDCWD, "AT_FDCWD"), spawn.Str("/"), spawn.Int(0), spawn.Data(attr, "{RDONLY|NOSUID|NODEV}"), spawn.Int(len(attr)))
 }
 
-// stdio4 starts a session without a terminal and puts the pipes in place.
-func (b *builder) stdio4() {
+// streams starts a session without a terminal and puts the pipes in place.
+func (b *builder) streams() {
 	b.Call("setsid", unix.SYS_SETSID)
-	for i, fd := range b.stdio {
+	for i, fd := range b.stdio[:statusFD] {
 		b.Call("dup3", unix.SYS_DUP3, fd.Value(), spawn.Int(i), spawn.Int(0))
 	}
 }
@@ -444,9 +444,11 @@ func (b *builder) restrict() {
 	b.Call("landlock_restrict_self", unix.SYS_LANDLOCK_RESTRICT_SELF, b.rules.Value(), spawn.Int(b.spec.Landlock.Flags))
 }
 
-// place is where the command starts: its folder, its mask for new files, and
-// signals on again, which the launcher blocks around clone.
+// place is where the command starts: the first process's pipe, its folder, its
+// mask for new files, and signals on again, which the launcher blocks around
+// clone.
 func (b *builder) place() {
+	b.Call("dup3", unix.SYS_DUP3, b.stdio[statusFD].Value(), spawn.Int(statusFD), spawn.Int(0))
 	b.Call("umask", unix.SYS_UMASK, spawn.Flag(0o022, "022"))
 	// A link of /proc leads to what this process still has open of the host:
 	// such a folder would be outside of the new root.

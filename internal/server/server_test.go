@@ -86,6 +86,36 @@ func TestServer_answersWithTheOneFormOfJSON(t *testing.T) {
 	}
 }
 
+func TestServer_saysWhoItIs(t *testing.T) {
+	r := newRoom(t)
+	info, err := r.api.GetInfo(t.Context(), connect.NewRequest(&apiv1.GetInfoRequest{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := info.Msg; m.GetVersion() != "v" || m.GetState() != "/state" || int(m.GetPid()) != os.Getpid() || m.GetDriver() != "mem" {
+		t.Errorf("info = %v", m)
+	}
+}
+
+func TestServer_speaksGRPC(t *testing.T) {
+	r := newRoom(t)
+	r.begin(t)
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := r.http.Transport.(*http.Transport).Clone()
+	transport.Protocols = protocols
+	api := apiv1connect.NewBulkheadClient(&http.Client{Transport: transport}, "http://bulkhead", connect.WithGRPC())
+
+	list, err := api.ListJobs(t.Context(), connect.NewRequest(&apiv1.ListJobsRequest{}))
+	if err != nil || len(list.Msg.GetJobs()) != 1 {
+		t.Errorf("ListJobs = %v, %v", list, err)
+	}
+	_, err = api.ListJobs(t.Context(), connect.NewRequest(&apiv1.ListJobsRequest{Max: -1}))
+	if got := fault.KindOf(wire.FromConnect(err)); got != fault.Invalid {
+		t.Errorf("%v is %s, want invalid", err, got)
+	}
+}
+
 func TestServer_answersWithFaults(t *testing.T) {
 	r := newRoom(t)
 	rows := []struct {

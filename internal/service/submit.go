@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/bundle"
@@ -37,6 +38,9 @@ type Submitted struct {
 // naming nodes and flags, for what was not granted, fault.Unavailable while
 // this process is leaving.
 func (j *Jobs) Submit(ctx context.Context, s Submission) (Submitted, error) {
+	if !filepath.IsAbs(s.Folder) {
+		return Submitted{}, fault.Newf(fault.Invalid, "the bundle's folder %q is not an absolute path", s.Folder)
+	}
 	loaded, err := j.Load(s.Folder)
 	if err != nil {
 		return Submitted{}, err

@@ -21,6 +21,17 @@ TEXT ·initStart(SB), NOSPLIT|NOFRAME, $0
 	MOVL $1, DX
 	SYSCALL
 
+	// Whoever started us may have died before we asked to die with him: then
+	// nobody reads the status pipe. poll(&{3, 0, 0}, 1, 0) answers 1 for POLLERR.
+	MOVQ $3, 64(SP)
+	MOVL $7, AX
+	LEAQ 64(SP), DI
+	MOVL $1, SI
+	XORL DX, DX
+	SYSCALL
+	CMPQ AX, $1
+	JEQ  orphan
+
 	// No process of the same user may trace us: prctl(PR_SET_DUMPABLE, 0).
 	MOVL $157, AX
 	MOVL $4, DI
@@ -78,6 +89,7 @@ ended:
 	LEAQ 64(SP), SI
 	MOVL $8, DX
 	SYSCALL
+orphan:
 	MOVL $231, AX             // exit_group(0)
 	XORL DI, DI
 	SYSCALL

@@ -18,6 +18,24 @@ TEXT ·initStart(SB), NOSPLIT|NOFRAME, $0
 	MOVD $1, R2
 	SVC
 
+	// Whoever started us may have died before we asked to die with him: then
+	// nobody reads the status pipe. ppoll(&{3, 0, 0}, 1, &{0, 0}, NULL, 0)
+	// answers 1 for POLLERR.
+	MOVD $3, R9
+	MOVD R9, 64(RSP)
+	MOVD $0, R9
+	MOVD R9, 72(RSP)
+	MOVD R9, 80(RSP)
+	MOVD $73, R8
+	ADD  $64, RSP, R0
+	MOVD $1, R1
+	ADD  $72, RSP, R2
+	MOVD $0, R3
+	MOVD $0, R4
+	SVC
+	CMP  $1, R0
+	BEQ  orphan
+
 	MOVD $167, R8             // prctl(PR_SET_DUMPABLE, 0)
 	MOVD $4, R0
 	MOVD $0, R1
@@ -80,6 +98,7 @@ ended:
 	ADD  $64, RSP, R1
 	MOVD $8, R2
 	SVC
+orphan:
 	MOVD $94, R8              // exit_group(0)
 	MOVD $0, R0
 	SVC

@@ -52,3 +52,31 @@ func TestInitELF_runsACommandAndTellsItsStatus(t *testing.T) {
 		})
 	}
 }
+
+// The order to die with the parent comes too late when it is dead already.
+func TestInitELF_runsNothingWhenNobodyReadsItsStatus(t *testing.T) {
+	elf, err := InitELF()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path, ran := filepath.Join(dir, "init"), filepath.Join(dir, "ran")
+	if err := os.WriteFile(path, elf, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	cmd := exec.Command(path)
+	cmd.Args = []string{"/bin/sh", "sh", "-c", ": > " + ran}
+	cmd.ExtraFiles = []*os.File{w}
+	if err := cmd.Run(); err != nil {
+		t.Errorf("init: %v", err)
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("the command ran")
+	}
+}

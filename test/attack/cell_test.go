@@ -30,6 +30,7 @@ type cell struct {
 	launcher string
 	drop     []string
 	bare     bool // no sandbox at all
+	work     bool // from a template: see fromTemplate
 	policy   policy.Policy
 
 	dir      string
@@ -110,10 +111,7 @@ func (c *cell) run(args ...string) sandbox.Result {
 // request is run with everything that a request can say.
 func (c *cell) request(req sandbox.Request, in sandbox.IO) sandbox.Result {
 	c.Helper()
-	req.Policy = c.policy
-	if req.Dir == "" && !c.bare {
-		req.Dir = "/tmp" // root without capabilities may not enter the sandbox's own folders
-	}
+	c.complete(&req)
 	if c.bare {
 		c.result = c.unsandboxed(req)
 		return c.result
@@ -126,6 +124,24 @@ func (c *cell) request(req sandbox.Request, in sandbox.IO) sandbox.Result {
 	}
 	c.result = res
 	return res
+}
+
+// command is the request to run a command in the cell's sandbox.
+func (c *cell) command(args ...string) sandbox.Request {
+	req := sandbox.Request{Args: args}
+	c.complete(&req)
+	return req
+}
+
+// complete fills in what every request of the cell has.
+func (c *cell) complete(req *sandbox.Request) {
+	req.Policy = c.policy
+	if req.Dir == "" && !c.bare {
+		req.Dir = "/tmp" // root without capabilities may not enter the sandbox's own folders
+	}
+	if c.work {
+		c.place(req)
+	}
 }
 
 func (c *cell) unsandboxed(req sandbox.Request) sandbox.Result {

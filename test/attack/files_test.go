@@ -365,10 +365,8 @@ func (c *cell) leak(name string) int {
 // A start that is refused is as good as one that finds nothing.
 func (c *cell) startIn(dir string) verdict {
 	c.Helper()
-	req := sandbox.Request{
-		Args: []string{victim, "calls", encode([]call{sys(unix.SYS_NEWFSTATAT, at, "secret", buf(144), 0)})},
-		Dir:  dir, Policy: c.policy,
-	}
+	req := c.command(victim, "calls", encode([]call{sys(unix.SYS_NEWFSTATAT, at, "secret", buf(144), 0)}))
+	req.Dir = dir
 	if c.bare {
 		return told2(answers(c.unsandboxed(req).Stdout), 1)
 	}
@@ -391,7 +389,7 @@ func swapped(c *cell) verdict {
 		c.run(args...)
 		return c.leaked()
 	}
-	plan, err := c.manager().Plan(c.Context(), sandbox.Request{Args: args, Policy: c.policy})
+	plan, err := c.manager().Plan(c.Context(), c.command(args...))
 	c.must(err)
 	defer plan.Close()
 	swap()
@@ -422,7 +420,7 @@ func (c *cell) started(plan sandbox.Plan) (string, error) {
 // its first process.
 func (c *cell) alive(look func(pid int)) {
 	c.Helper()
-	plan, err := c.manager().Plan(c.Context(), sandbox.Request{Args: []string{"/bin/cat"}, Policy: c.policy, Dir: "/tmp"})
+	plan, err := c.manager().Plan(c.Context(), c.command("/bin/cat"))
 	c.must(err)
 	defer plan.Close()
 	in, out := c.pipe(), c.pipe()
@@ -448,7 +446,7 @@ func (c *cell) refused() error {
 	if c.bare {
 		return nil
 	}
-	plan, err := c.manager().Plan(c.Context(), sandbox.Request{Args: []string{"true"}, Policy: c.policy})
+	plan, err := c.manager().Plan(c.Context(), c.command("true"))
 	if err == nil {
 		plan.Close()
 		return nil

@@ -71,6 +71,19 @@ var limitRows = []row{
 		},
 	},
 	{
+		id: "F33", attack: "fill the scratch folder with empty files", success: "4000 where 1024 are allowed",
+		bare: true, why: "as above",
+		policy: func(p *policy.Policy) { p.Limits.Scratch = 1 << 20 },
+		try: func(c *cell) verdict {
+			dir := "/tmp"
+			if c.bare {
+				dir = c.writable
+			}
+			c.attack("touch", dir, "4000")
+			return verdict{c.count() == 4000, string(c.result.Stdout)}
+		},
+	},
+	{
 		id: "K21", attack: "leave a core dump", success: "the host has the file",
 		walls: []string{jail.StepRlimits}, need: need{"core dumps", dumps},
 		try: func(c *cell) verdict {

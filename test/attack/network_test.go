@@ -3,11 +3,17 @@
 package attack
 
 import (
+	"context"
 	"encoding/binary"
+	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 )
 
 // listenUnix listens on a socket that everybody may use, and returns the
@@ -87,6 +93,11 @@ var networkRows = []row{
 			return c.connects(l, name)
 		},
 	},
+	{
+		id: "B14", attack: "talk to another sandbox over loopback", success: "the other one accepts the connection",
+		walls: []string{netNS},
+		try:   neighbours,
+	},
 	sockets("K07", "the kernel's cryptography (AF_ALG)", unix.AF_ALG, unix.SOCK_SEQPACKET, 0),
 	sockets("K08", "a socket to the hypervisor (AF_VSOCK)", unix.AF_VSOCK, unix.SOCK_STREAM, 0),
 	sockets("K08", "the kernel's device events (netlink)", unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_KOBJECT_UEVENT),
@@ -141,4 +152,31 @@ func (v verdict) or(err error) verdict {
 		v.saw += ": " + err.Error()
 	}
 	return v
+}
+
+// neighbours starts a sandbox that listens, and another one that connects.
+func neighbours(c *cell) verdict {
+	port := c.writable + "/port"
+	req := c.command(victim, "serve", port, port+".stop")
+	listening := make(chan string)
+	go func() {
+		res, err := c.manager().Run(context.Background(), req, sandbox.IO{})
+		listening <- fmt.Sprintf("%s %v", res.Stdout, err)
+	}()
+	for range 200 {
+		if c.read(port) != "" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	n, err := strconv.Atoi(c.read(port))
+	if err != nil {
+		c.Errorf("the neighbour does not listen: %s", <-listening)
+		return verdict{}
+	}
+	to := inet(n)
+	c.calls(socket(unix.AF_INET, unix.SOCK_STREAM, 0), sys(unix.SYS_CONNECT, ref(0), to, len(to)))
+	c.write(port+".stop", "")
+	saw := <-listening
+	return verdict{strings.Contains(saw, `"n":1`), saw}
 }

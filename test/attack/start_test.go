@@ -20,7 +20,6 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/jail"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox/native"
-	"github.com/bulkhead-dev/bulkhead/policy"
 )
 
 // starterVariable holds what a starter shall start.
@@ -31,8 +30,7 @@ const starterVariable = "BULKHEAD_ATTACK_START"
 type start struct {
 	Launcher string
 	Drop     []string
-	Args     []string
-	Policy   policy.Policy
+	Request  sandbox.Request
 }
 
 // starter is the main function of that process. Otherwise it does nothing.
@@ -48,7 +46,7 @@ func starter() {
 		os.Exit(2)
 	}
 	m := sandbox.New(native.New(native.Options{Launcher: s.Launcher, Drop: s.Drop}))
-	if _, err := m.Run(context.Background(), sandbox.Request{Args: s.Args, Policy: s.Policy}, sandbox.IO{}); err != nil {
+	if _, err := m.Run(context.Background(), s.Request, sandbox.IO{}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -58,7 +56,7 @@ func starter() {
 // starts is a process that starts the cell's sandbox.
 func (c *cell) starts(args ...string) *exec.Cmd {
 	c.Helper()
-	text, err := json.Marshal(start{c.launcher, c.drop, append([]string{victim}, args...), c.policy})
+	text, err := json.Marshal(start{c.launcher, c.drop, c.command(append([]string{victim}, args...)...)})
 	c.must(err)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), starterVariable+"="+string(text))
@@ -207,7 +205,7 @@ func (c *cell) without(mechanism string) verdict {
 // startWith starts a plan with f as its stdin.
 func (c *cell) startWith(f *os.File) error {
 	c.Helper()
-	plan, err := c.manager().Plan(c.Context(), sandbox.Request{Args: []string{"true"}, Policy: c.policy})
+	plan, err := c.manager().Plan(c.Context(), c.command("true"))
 	c.must(err)
 	defer plan.Close()
 	r, w, err := os.Pipe()

@@ -99,14 +99,26 @@ func (f *fold) done(d *Done) {
 	}
 }
 
+// maxDenials is how many refusals of one attempt become events; a worker
+// could provoke any number.
+const maxDenials = 256
+
 // tally counts what an attempt used and records what was refused to it.
 func (f *fold) tally(r running, o *event.Outcome) {
 	r.n.Took += o.Took
 	if o.Report == nil {
 		return
 	}
-	for _, d := range o.Report.Denials {
+	for i, d := range o.Report.Denials {
 		r.n.Denials += max(1, d.Count)
+		if i == maxDenials {
+			ev := r.event(event.Warning)
+			ev.Reason = fmt.Sprintf("%d more refusals are in the report only", len(o.Report.Denials)-maxDenials)
+			f.emit(ev)
+		}
+		if i >= maxDenials {
+			continue
+		}
 		raw, _ := json.Marshal(d)
 		ev := r.event(event.PolicyDenied)
 		ev.Name, ev.Reason, ev.Data = d.Operation, d.Step, &event.Body{Inline: raw}

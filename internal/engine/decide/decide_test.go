@@ -493,6 +493,15 @@ func TestWorkerEvents_denialsAndWarningsAreRecorded(t *testing.T) {
 	}
 }
 
+func TestDenials_areBounded(t *testing.T) {
+	j := newJob(t, graph([]bundle.Node{exec("a")}))
+	report := &event.Report{Denials: make([]event.Denial, maxDenials+5)}
+	j.end("a", event.Outcome{Report: report})
+	want(t, "events", len(j.kinds(event.PolicyDenied)), maxDenials)
+	want(t, "warnings", len(j.kinds(event.Warning)), 1)
+	want(t, "denials", j.s.Nodes[0].Denials, maxDenials+5)
+}
+
 func TestAggregator_isFlushedOnce(t *testing.T) {
 	g := gatherer(bundle.AggregatorConfig{})
 	g.Edges = append(g.Edges, edge("z->g:again"))

@@ -75,7 +75,10 @@ func (l *Layer) mayGrant(grants []grant) ([]string, error) {
 			real.Filesystem.Read = append(real.Filesystem.Read, g.source)
 		}
 	}
-	host := policy.HostPaths{Policies: l.opt.State, System: systemRoots}
+	host := policy.HostPaths{System: systemRoots}
+	for _, dir := range append([]string{l.users.dir}, l.opt.State...) {
+		host.Own = append(host.Own, realFolder(dir))
+	}
 	if self, err := os.Executable(); err == nil {
 		host.Binaries = []string{self}
 	}
@@ -83,6 +86,14 @@ func (l *Layer) mayGrant(grants []grant) ([]string, error) {
 		return nil, err
 	}
 	return policy.CheckSockets(real, policy.ScanLimits{})
+}
+
+// realFolder follows the links of a folder's path, if it is there.
+func realFolder(dir string) string {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		return real
+	}
+	return dir
 }
 
 func resolveOne(p string, write bool) ([]grant, error) {

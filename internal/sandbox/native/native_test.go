@@ -60,8 +60,9 @@ func sh(script string) sandbox.Request { return sandbox.Request{Args: []string{"
 
 func TestRun_refusesGrantsThatAreNotFilesOrAreItsOwn(t *testing.T) {
 	state := t.TempDir()
-	m := sandbox.New(native.New(native.Options{State: []string{state}}))
-	for _, path := range []string{"/", "/proc", "/dev/null", "/home", "relative", "/nonexistent", state, filepath.Dir(state)} {
+	leases := t.TempDir()
+	m := sandbox.New(native.New(native.Options{State: []string{state}, LeaseDir: leases}))
+	for _, path := range []string{"/", "/proc", "/dev/null", "/home", "relative", "/nonexistent", state, filepath.Dir(state), leases} {
 		req := sh("true")
 		req.Policy.Filesystem.Read = []string{path}
 		if _, err := m.Run(t.Context(), req, sandbox.IO{}); fault.KindOf(err) != fault.Denied {

@@ -37,7 +37,10 @@ func explain(dir string, err error) error {
 	case isLocked(err):
 		return fault.Newf(fault.Unavailable, "state folder %s is in use by another process: %w", dir, err).
 			WithHint("stop it, or talk to it instead")
-	case pebble.IsCorruptionError(err), errors.Is(err, pebble.ErrDBDoesNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, pebble.ErrDBDoesNotExist):
+		return fault.Newf(fault.Corrupt, "state folder %s: a file of the database is missing: %w", dir, err).
+			WithHint("nothing was changed; restore a copy of the folder")
+	case pebble.IsCorruptionError(err):
 		return fault.Newf(fault.Corrupt, "state folder %s: the database is damaged: %w", dir, err).
 			WithHint("nothing was changed; restore a copy of the folder")
 	}

@@ -49,3 +49,10 @@ func (s *Store) Flip(key []byte) error {
 
 // Lose deletes a record.
 func (s *Store) Lose(key []byte) error { return s.db.Delete(key, pebble.Sync) }
+
+// ScanLog looks at the bytes of a log as checkLog does.
+func ScanLog(content []byte, number uint32) (end, next int) {
+	l := logScan{content: content, number: number}
+	end = l.end()
+	return end, l.recordAfter(end)
+}

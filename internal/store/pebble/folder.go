@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"strings"
 
@@ -123,8 +124,11 @@ func readFile(files vfs.FS, path string, limit int) ([]byte, error) {
 		return nil, err
 	}
 	content := make([]byte, min(int(info.Size()), limit))
-	_, err = f.ReadAt(content, 0)
-	return content, err
+	n, err := f.ReadAt(content, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return content[:n], err
 }
 
 // folderSize is the size in bytes of the files under a folder. Files that

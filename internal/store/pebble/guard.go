@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -24,7 +23,6 @@ type guard struct {
 	log   *slog.Logger
 	syncs atomic.Int64
 	armed atomic.Bool   // not while opening: then errors pass through
-	lock  atomic.Value  // io.Closer of the database's lock
 	down  chan struct{} // closed at the first failure
 
 	gate   sync.RWMutex // held for reading around each write to the disk; guards below
@@ -133,17 +131,6 @@ func writeFailure(name string, err error) error {
 	}
 	return fault.Newf(fault.Unavailable, "the disk refused a write to %s: %w", name, err).
 		WithHint("check the disk and start again; what was acknowledged is safe and can be read")
-}
-
-func (g *guard) keepLock(c io.Closer) { g.lock.Store(&c) }
-
-// releaseLock gives the folder back when the database did not.
-func (g *guard) releaseLock() error {
-	c, ok := g.lock.Swap((*io.Closer)(nil)).(*io.Closer)
-	if !ok || c == nil {
-		return nil
-	}
-	return (*c).Close()
 }
 
 // logger is what the database logs to.

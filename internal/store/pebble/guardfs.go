@@ -82,23 +82,11 @@ func (g guardFS) RemoveAll(name string) error {
 	return g.guard.pass(func() error { return g.FS.RemoveAll(name) })
 }
 
-// Lock implements vfs.FS. The guard can release it when the database does not.
-func (g guardFS) Lock(name string) (io.Closer, error) {
-	c, err := g.FS.Lock(name)
-	if err != nil {
-		return nil, err
-	}
-	g.guard.keepLock(c)
-	return lockCloser{g.guard}, nil
-}
+// Lock implements vfs.FS. The store holds the lock already.
+func (g guardFS) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 // Unwrap implements vfs.FS.
 func (g guardFS) Unwrap() vfs.FS { return g.FS }
-
-type lockCloser struct{ guard *guard }
-
-// Close implements io.Closer.
-func (l lockCloser) Close() error { return l.guard.releaseLock() }
 
 // guardFile is a file of a guardFS.
 type guardFile struct {

@@ -6,6 +6,7 @@ package pebble
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"sync"
 
@@ -48,6 +49,7 @@ type Store struct {
 	db     *pebble.DB
 	damage *damage
 	names  *names
+	lock   io.Closer
 	views  views
 	writer *committer // nil when read-only
 	closed lifetime
@@ -94,14 +96,39 @@ func (s *Store) open(opts Options) error {
 	if err := prepareFolder(s.files, s.dir, opts.ReadOnly); err != nil {
 		return err
 	}
+	if err := s.lockDatabase(opts.ReadOnly); err != nil {
+		return err
+	}
+	if err := s.openLocked(opts); err != nil {
+		return errors.Join(err, s.lock.Close())
+	}
+	return nil
+}
 
+// lockDatabase takes the lock that the database would take. It is ours, so
+// that it can be given back when the database cannot be closed.
+func (s *Store) lockDatabase(readOnly bool) (err error) {
+	dir := s.path(dbFolder)
+	if _, statErr := s.files.Stat(dir); statErr != nil && !readOnly {
+		if err := errors.Join(s.files.MkdirAll(dir, 0o700), syncFolder(s.files, s.dir)); err != nil {
+			return err
+		}
+	}
+	s.lock, err = s.files.Lock(s.files.PathJoin(dir, "LOCK"))
+	return err
+}
+
+func (s *Store) openLocked(opts Options) error {
+	if err := checkLog(s.files, s.path(dbFolder)); err != nil {
+		return err
+	}
 	if !opts.ReadOnly {
 		removeLeftovers(s.files, s.dir)
 		s.space.fillReserve()
 	}
 
 	err := s.openDatabase(opts.ReadOnly)
-	if full := isFull(err); full && !opts.ReadOnly {
+	if isFull(err) && !opts.ReadOnly {
 		s.log.Warn("disk is full: opening read-only", "dir", s.dir)
 		s.space.becomeReadOnly(errOpenedFull)
 		err = s.openDatabase(true)
@@ -132,11 +159,10 @@ func (s *Store) openDatabase(readOnly bool) error {
 		db, err = pebble.Open(s.path(dbFolder), opts)
 		return err
 	})
-	if err != nil {
-		return errors.Join(err, s.guard.releaseLock())
+	if err == nil {
+		s.db = db
 	}
-	s.db = db
-	return nil
+	return err
 }
 
 func (s *Store) databaseOptions(readOnly bool) *pebble.Options {
@@ -214,22 +240,18 @@ func (s *Store) Close() error {
 		s.writer.close()
 	}
 	s.closed.wait()
-	return errors.Join(s.names.close(), s.closeDatabase())
+	return explain(s.dir, errors.Join(s.names.close(), s.closeDatabase(), s.lock.Close()))
 }
 
+// closeDatabase leaves a database that failed as it is: what it still wants to
+// write must not reach the disk any more, and its goroutines stay parked.
 func (s *Store) closeDatabase() error {
 	if s.guard.failure() != nil {
-		// What the database still wants to write must not reach the disk any
-		// more, so it cannot be closed: its goroutines stay parked and only
-		// the folder is given back.
 		s.guard.fence()
-		return s.guard.releaseLock()
+		return nil
 	}
 	s.views.set(nil)
-	if err := s.guard.wait(s.db.Close); err != nil {
-		return explain(s.dir, errors.Join(err, s.guard.releaseLock()))
-	}
-	return nil
+	return s.guard.wait(s.db.Close)
 }
 
 // enter begins a call. The caller must call s.closed.leave when it is nil.

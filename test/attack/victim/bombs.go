@@ -74,3 +74,15 @@ func fill(args []string) any {
 	}
 	return counted("fill", number(args, 1), nil)
 }
+
+// touch makes N empty files in FOLDER: touch FOLDER N.
+func touch(args []string) any {
+	for n := range number(args, 1) {
+		f, err := os.Create(args[0] + "/" + strconv.Itoa(n))
+		if err != nil {
+			return counted("touch", n, err)
+		}
+		f.Close()
+	}
+	return counted("touch", number(args, 1), nil)
+}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -98,4 +99,29 @@ func environment([]string) any {
 		}
 	}
 	return seen
+}
+
+// serve listens on loopback, writes its port into FILE, and counts who comes
+// until there is a STOP: serve FILE STOP.
+func serve(args []string) any {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return counted("listen", 0, err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := os.WriteFile(args[0], []byte(strconv.Itoa(port)), 0o666); err != nil {
+		return counted("listen", 0, err)
+	}
+	go func() {
+		for {
+			if _, err := os.Stat(args[1]); err == nil {
+				l.Close()
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	if _, err := l.Accept(); err != nil {
+		return counted("accept", 0, err)
+	}
+	return counted("accept", 1, nil)
 }

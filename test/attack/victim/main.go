@@ -25,6 +25,8 @@ var attacks = map[string]func(args []string) any{
 	"calls":  calls,
 	"inside": inside,
 	"forks":  forks,
+	"touch":  touch,
+	"serve":  serve,
 	"memory": memory,
 	"files":  files,
 	"daemon": daemon,
