@@ -75,7 +75,7 @@ func (c *Client) register(part func([]byte, []int) error) (*call, error) {
 
 func (c *Client) forget(id uint64) {
 	c.mu.Lock()
-	delete(c.calls, id)
+	c.answered(id)
 	c.mu.Unlock()
 }
 

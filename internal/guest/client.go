@@ -37,7 +37,8 @@ type Client struct {
 	mu    sync.Mutex // guards below
 	calls map[uint64]*call
 	next  uint64
-	err   error // why the session ended; nil: it did not
+	quiet time.Time // since when there has been no call
+	err   error     // why the session ended; nil: it did not
 }
 
 // Dial opens a session with the first process at the other end of conn, and
@@ -52,6 +53,7 @@ func Dial(ctx context.Context, conn io.ReadWriteCloser, opt Options) (*Client, e
 		conn:  wire.NewConn(newTransport(conn), wire.MaxReply),
 		dead:  make(chan struct{}),
 		calls: map[uint64]*call{},
+		quiet: time.Now(),
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.Close() })
 	rights, err := c.greet(opt)
@@ -175,7 +177,7 @@ func (c *Client) handle(f wire.Frame) error {
 	c.mu.Lock()
 	k := c.calls[f.ID]
 	if f.Kind != wire.KindPart {
-		delete(c.calls, f.ID)
+		c.answered(f.ID)
 	}
 	c.mu.Unlock()
 	if k == nil {

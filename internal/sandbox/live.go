@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-dev/bulkhead/event"
+	"github.com/bulkhead-dev/bulkhead/internal/fault"
 	"github.com/bulkhead-dev/bulkhead/policy"
 )
 
@@ -29,7 +30,9 @@ type Machine interface {
 	// it. It belongs to the caller from the first call on.
 	Conn() *net.UnixConn
 
-	// Report is what was put up around it.
+	// Inside is what every command of the sandbox starts from.
+	Inside() Inside
+	// Report is what was put up around it, and what was refused so far.
 	Report() event.Report
 
 	// Usage says what all its processes use together, by the kernel's counters.
@@ -59,4 +62,32 @@ type Usage struct {
 	PIDs       int64         // processes and threads now
 	Read       int64         // bytes read from block devices
 	Written    int64         // bytes written to them
+	OOMKills   int64         // processes that the memory limit ended so far
+	PIDsDenied int64         // processes and threads that the limit on them refused so far
+}
+
+// Inside is what every command of a live sandbox starts from.
+type Inside struct {
+	Env map[string]string // before the command's own
+	Dir string            // where a command starts that names no folder
+	// Strict is the system call filter of the profile strict, for a command
+	// of its own (struct sock_filter, one after the other), and Key what lets
+	// the first process load it. Empty where the layer cannot stack filters.
+	Strict []byte
+	Key    [2]uint64
+}
+
+// Boot starts a live sandbox in the layer that the policy names; none means
+// native. It fails as Booter.Boot does, and with fault.Unsupported for a layer
+// that is not there or has no live sandboxes.
+func (m *Manager) Boot(ctx context.Context, req Request) (Machine, error) {
+	l, err := m.layer(req.Policy.Layer)
+	if err != nil {
+		return nil, err
+	}
+	b, ok := l.(Booter)
+	if !ok {
+		return nil, fault.Newf(fault.Unsupported, "layer %q has no live sandboxes", l.Name())
+	}
+	return b.Boot(ctx, req)
 }

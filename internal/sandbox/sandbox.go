@@ -56,7 +56,15 @@ func (m *Manager) Layers() []Layer {
 // none means native. It fails as Layer.Plan does, and with fault.Unsupported
 // for a layer that is not there.
 func (m *Manager) Plan(ctx context.Context, req Request) (Plan, error) {
-	name := req.Policy.Layer
+	l, err := m.layer(req.Policy.Layer)
+	if err != nil {
+		return nil, err
+	}
+	return l.Plan(ctx, req)
+}
+
+// layer finds a layer by name; none means native.
+func (m *Manager) layer(name policy.Layer) (Layer, error) {
 	if name == "" {
 		name = policy.Native
 	}
@@ -65,7 +73,7 @@ func (m *Manager) Plan(ctx context.Context, req Request) (Plan, error) {
 		return nil, fault.Newf(fault.Unsupported, "layer %q is not available here", name).
 			WithHint("run 'bulkhead doctor' to see which layers this host has")
 	}
-	return l.Plan(ctx, req)
+	return l, nil
 }
 
 // IO is where a command's streams go. The zero IO gives an empty stdin and

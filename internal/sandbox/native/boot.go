@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"maps"
 	"net"
 	"os"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 	"github.com/bulkhead-dev/bulkhead/internal/kernel/cgroup"
+	"github.com/bulkhead-dev/bulkhead/internal/kernel/seccomp"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 	"github.com/bulkhead-dev/bulkhead/policy"
 )
@@ -23,7 +25,9 @@ type machine struct {
 	conn *net.UnixConn
 	once sync.Once
 	err  error // of Close
-	done chan struct{}
+
+	mu     sync.Mutex // guards below
+	closed bool
 }
 
 // Boot starts a live sandbox. See sandbox.Booter.
@@ -76,7 +80,7 @@ func (pl *plan) boot(_ context.Context) (*machine, error) {
 		group.Close()
 		return nil, fault.Newf(fault.Internal, "connection to the sandbox: %w", err)
 	}
-	m := &machine{process: p, conn: conn.(*net.UnixConn), done: make(chan struct{})}
+	m := &machine{process: p, conn: conn.(*net.UnixConn)}
 	return m, nil
 }
 
@@ -110,16 +114,40 @@ func closeAll(files []*os.File) {
 
 func (m *machine) Conn() *net.UnixConn { return m.conn }
 
-// Report is what was put up around the sandbox.
+// Inside is what commands start from. The first process runs under the
+// default profile, which each command narrows for itself.
+func (m *machine) Inside() sandbox.Inside {
+	in := sandbox.Inside{Env: maps.Clone(m.plan.env), Dir: WorkPath, Key: m.plan.key}
+	if m.plan.spec.Seccomp == nil { // this host has no filters
+		return in
+	}
+	if code, err := compiled(seccomp.Strict()); err == nil {
+		in.Strict = seccomp.Bytes(code)
+	}
+	return in
+}
+
+// Report is what was put up around the sandbox, and what the kernel's counters
+// and the trace say was refused so far.
 func (m *machine) Report() event.Report {
 	launcher, missing := m.plan.Describe()
-	return event.Report{Layer: string(policy.Native), Launcher: launcher, Steps: m.plan.Steps(), Missing: missing}
+	return event.Report{
+		Layer: string(policy.Native), Launcher: launcher, Steps: m.plan.Steps(), Missing: missing,
+		Denials: append(m.tracer.seen(), m.counted()...),
+	}
 }
 
 // Usage reads the counters of the sandbox's cgroups.
 func (m *machine) Usage() (sandbox.Usage, error) {
 	u := m.group.Usage()
-	return sandbox.Usage{CPU: u.CPU, Memory: u.Memory, MemoryPeak: u.Peak, PIDs: u.Pids, Read: u.Read, Written: u.Written}, nil
+	events, err := m.group.Events()
+	if err != nil {
+		return sandbox.Usage{}, err
+	}
+	return sandbox.Usage{
+		CPU: u.CPU, Memory: u.Memory, MemoryPeak: u.Peak, PIDs: u.Pids, Read: u.Read, Written: u.Written,
+		OOMKills: events.OOMKills, PIDsDenied: events.PidsMax,
+	}, nil
 }
 
 // Limit changes the limits that a cgroup holds.
@@ -130,29 +158,50 @@ func (m *machine) Limit(l policy.Limits) error {
 func (m *machine) Freeze() error { return m.group.Freeze() }
 func (m *machine) Thaw() error   { return m.group.Thaw() }
 
+// Terminate and Kill reach nobody once the machine was closed: the descriptor
+// may be another process's by then.
+func (m *machine) Terminate() { m.whileOpen(m.process.Terminate) }
+
+// Kill ends the tree; see Terminate.
+func (m *machine) Kill() { m.whileOpen(m.process.Kill) }
+
+func (m *machine) whileOpen(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.closed {
+		f()
+	}
+}
+
 // Close ends the tree and releases everything. A frozen process dies only
 // after it was thawed: the v1 freezer holds back even SIGKILL.
 func (m *machine) Close() error {
 	m.once.Do(func() {
 		m.Kill()
 		_ = m.group.Thaw()
+		m.mu.Lock()
+		m.closed = true
 		m.err = m.gone()
+		m.mu.Unlock()
 		_ = m.tracer.end()
 		m.conn.Close()
 		m.group.Close()
 		m.plan.Close()
-		close(m.done)
 	})
-	<-m.done
 	return m.err
 }
 
-// Wait blocks until the tree is gone. Unlike a one-shot process's it may be
-// called at any time before Close and returns when the first process ended.
+// Wait blocks until the first process has ended. It may be called at any time.
 func (m *machine) Wait() (sandbox.Exit, error) {
-	fds := []unix.PollFd{{Fd: int32(m.pidfd), Events: unix.POLLIN}}
+	fd := -1
+	m.whileOpen(func() { fd, _ = unix.FcntlInt(uintptr(m.pidfd), unix.F_DUPFD_CLOEXEC, 0) })
+	if fd < 0 {
+		return sandbox.Exit{Code: -1}, nil
+	}
+	defer unix.Close(fd)
+	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
-		if _, err := unix.Poll(fds, -1); err != unix.EINTR {
+		if _, err := unix.Poll(poll, -1); err != unix.EINTR {
 			return sandbox.Exit{Code: -1}, err
 		}
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/internal/guest"
+	"github.com/bulkhead-dev/bulkhead/internal/guest/guesttest"
 	"github.com/bulkhead-dev/bulkhead/internal/jail/reexec"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox/native"
@@ -20,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) {
 	reexec.Init()
-	os.Exit(m.Run())
+	os.Exit(sandboxtest.Main(m))
 }
 
 // launchers are both ways to start a sandbox: every test passes on each.
@@ -28,6 +30,32 @@ var launchers = []string{"program", "reexec"}
 
 func TestLayer_doesWhatEveryLayerMust(t *testing.T) {
 	each(t, func(t *testing.T, m *sandbox.Manager) { sandboxtest.Run(t, m) })
+}
+
+func TestLayer_hasLiveSandboxesThatDoWhatTheyMust(t *testing.T) {
+	for _, name := range launchers {
+		t.Run(name, func(t *testing.T) {
+			sandboxtest.RunLive(t, sandbox.New(native.New(native.Options{Launcher: name, LeaseDir: leaseDir(t), Init: sandboxtest.Init(t)})))
+		})
+	}
+}
+
+// Everything that a session must do, it does behind all walls.
+func TestBoot_servesTheGuestProtocol(t *testing.T) {
+	l := native.New(native.Options{LeaseDir: leaseDir(t), Init: sandboxtest.Init(t)})
+	guesttest.Run(t, func(t testing.TB) *guesttest.Guest {
+		m, err := l.Boot(t.Context(), sandbox.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = m.Close() })
+		c, err := guest.Dial(t.Context(), m.Conn(), guest.Options{FilterKey: m.Inside().Key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return &guesttest.Guest{Client: c, Dir: m.Inside().Dir, First: true}
+	})
 }
 
 func each(t *testing.T, f func(t *testing.T, m *sandbox.Manager)) {

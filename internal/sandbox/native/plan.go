@@ -2,6 +2,8 @@ package native
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
@@ -37,7 +39,9 @@ type plan struct {
 	maps    []*os.File
 	steps   []event.Step
 	missing []string
-	init    string // the program of a live sandbox's first process; empty: one command
+	init    string      // the program of a live sandbox's first process; empty: one command
+	key     seccomp.Key // of a live sandbox: lets its first process load filters
+	env     map[string]string
 	groups  cgroup.Hierarchy
 	below   []jail.Bind // what the template shows
 	tree    *os.File    // the template that is used; nil: the start builds its own tree
@@ -69,7 +73,7 @@ func (l *Layer) plan(req sandbox.Request, init string) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	pl := &plan{layer: l, req: req, limits: withDefaults(req.Policy.Limits), missing: warnings, init: init}
+	pl := &plan{layer: l, req: req, limits: withDefaults(req.Policy.Limits), missing: warnings, init: init, key: newKey()}
 	for _, part := range []func() error{
 		pl.identity,
 		func() error { return pl.files(grants) },
@@ -87,6 +91,13 @@ func (l *Layer) plan(req sandbox.Request, init string) (*plan, error) {
 	}
 	pl.program = pl.spec.Program(len(pl.maps))
 	return pl, nil
+}
+
+// newKey draws a key that nobody can guess.
+func newKey() (key seccomp.Key) {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return seccomp.Key{binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])}
 }
 
 // enforced records a wall that will stand.
@@ -313,6 +324,9 @@ func (pl *plan) seccomp() error {
 	if err != nil {
 		return fault.Newf(fault.Internal, "%s: %w", jail.StepSeccomp, err)
 	}
+	if pl.init != "" {
+		code = seccomp.WithKey(code, pl.key)
+	}
 	pl.spec.Seccomp = code
 	pl.enforced(jail.StepSeccomp, "profile %s, %d instructions", filter.Name, len(code))
 	return nil
@@ -391,6 +405,7 @@ func (pl *plan) resources() error {
 // environment.
 func (pl *plan) command(grants []grant) error {
 	env := pl.environment()
+	pl.env = env
 	if pl.init != "" {
 		pl.spec.Args, pl.spec.Dir = []string{"bulkhead-init"}, "/"
 		pl.enforced(jail.StepDeath, "the sandbox ends with Bulkhead")

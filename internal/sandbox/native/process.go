@@ -221,27 +221,34 @@ func (p *process) exit() sandbox.Exit {
 	return sandbox.Exit{Code: ws.ExitStatus()}
 }
 
-// count asks the kernel's own counters what was refused.
-func (p *process) count(exit *sandbox.Exit) {
+// counted is what the kernel's own counters say was refused.
+func (p *process) counted() (denials []event.Denial) {
 	events, err := p.group.Events()
 	if err != nil {
-		return
+		return nil
 	}
 	l := p.plan.limits
 	if events.OOMKills > 0 {
-		exit.Denials = append(exit.Denials, event.Denial{
+		denials = append(denials, event.Denial{
 			Operation: "allocate memory", Object: fmt.Sprintf("more than %d MiB", l.Memory>>20), Step: jail.StepCgroup + " memory",
 			Grant: "--memory", Source: "kernel counter", Count: int(events.OOMKills),
 		})
-		if exit.Signal == int(unix.SIGKILL) || exit.Code == 128+int(unix.SIGKILL) {
-			exit.Limit = "memory"
-		}
 	}
 	if events.PidsMax > 0 {
-		exit.Denials = append(exit.Denials, event.Denial{
+		denials = append(denials, event.Denial{
 			Operation: "fork", Object: fmt.Sprintf("more than %d processes", l.PIDs), Step: jail.StepCgroup + " pids",
 			Grant: "limits.pids", Source: "kernel counter", Count: int(events.PidsMax),
 		})
+	}
+	return denials
+}
+
+// count asks the kernel's counters and the exit status what was refused.
+func (p *process) count(exit *sandbox.Exit) {
+	exit.Denials = append(exit.Denials, p.counted()...)
+	events, err := p.group.Events()
+	if err == nil && events.OOMKills > 0 && (exit.Signal == int(unix.SIGKILL) || exit.Code == 128+int(unix.SIGKILL)) {
+		exit.Limit = "memory"
 	}
 	switch unix.Signal(exit.Signal) {
 	case unix.SIGSYS:

@@ -20,7 +20,10 @@ import (
 // is loaded: with a trace it asks a supervisor.
 func (pl *plan) filter() (table, loaded seccomp.Filter) {
 	table = seccomp.Default()
-	if pl.req.Policy.Syscalls == policy.Strict {
+	switch {
+	case pl.init != "": // the first process needs more than strict has; see machine.Inside
+		table = table.Keyed()
+	case pl.req.Policy.Syscalls == policy.Strict:
 		table = seccomp.Strict()
 	}
 	if !pl.req.Policy.TraceDenials {
@@ -101,6 +104,14 @@ func (t *tracer) end() []event.Denial {
 	}
 	t.stop()
 	<-t.done
+	return t.supervisor.Denials()
+}
+
+// seen is what the supervisor saw so far.
+func (t *tracer) seen() []event.Denial {
+	if t == nil {
+		return nil
+	}
 	return t.supervisor.Denials()
 }
 

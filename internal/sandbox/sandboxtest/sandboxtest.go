@@ -45,27 +45,30 @@ func keepsStreamsApartAndTellsTheStatus(t *testing.T, m *sandbox.Manager) {
 	}
 }
 
+// viewRows are what a script sees inside.
+var viewRows = []struct{ name, script, want string }{
+	{"the user is not root", "id -u | grep -qx 0 && echo root || echo other", "other\n"},
+	{"the user has a name", "id -un", "sandbox\n"},
+	{"the first process is not the command", "[ $$ = 1 ] || echo no", "no\n"},
+	{"only its own processes", "set -- /proc/[0-9]*; echo $#", "2\n"},
+	{"a home that can be written", "cd && echo x > f && cat f", "x\n"},
+	{"a work folder of its own", "pwd; touch f && ls", "/work\nf\n"},
+	{"scratch that can run programs", "cp /bin/true /tmp/t && /tmp/t && echo ran", "ran\n"},
+	{"no shadow file", "cat /etc/shadow 2>&1 | grep -c 'No such file'", "1\n"},
+	{"no home of the host", "ls /root /home 2>/dev/null | grep -v sandbox | wc -l", "1\n"},
+	{"system folders are read-only", "touch /usr/x 2>&1 | grep -c -e 'Read-only' -e denied", "1\n"},
+	{"one network device", "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '", "lo\n"},
+	{"no capabilities", "grep -c 'Cap[EPI][frn][fmh]:.0*$' /proc/self/status", "3\n"},
+	{"no new privileges", "grep NoNewPrivs /proc/self/status | tr -d '\\t'", "NoNewPrivs:1\n"},
+	{"a filter", "grep '^Seccomp:' /proc/self/status | tr -d '\\t'", "Seccomp:2\n"},
+	{"no descriptors beyond stdio", "ls /proc/self/fd | tr '\\n' ' '", "0 1 2 3 "},
+	{"shared memory", "echo x > /dev/shm/f && cat /dev/shm/f", "x\n"},
+	{"null device", "echo x > /dev/null && head -c 4 /dev/zero | wc -c", "4\n"},
+	{"host name", "cat /proc/sys/kernel/hostname", "sandbox\n"},
+}
+
 func showsAnEmptyHost(t *testing.T, m *sandbox.Manager) {
-	for _, tt := range []struct{ name, script, want string }{
-		{"the user is not root", "id -u | grep -qx 0 && echo root || echo other", "other\n"},
-		{"the user has a name", "id -un", "sandbox\n"},
-		{"the first process is not the command", "[ $$ = 1 ] || echo no", "no\n"},
-		{"only its own processes", "set -- /proc/[0-9]*; echo $#", "2\n"},
-		{"a home that can be written", "cd && echo x > f && cat f", "x\n"},
-		{"a work folder of its own", "pwd; touch f && ls", "/work\nf\n"},
-		{"scratch that can run programs", "cp /bin/true /tmp/t && /tmp/t && echo ran", "ran\n"},
-		{"no shadow file", "cat /etc/shadow 2>&1 | grep -c 'No such file'", "1\n"},
-		{"no home of the host", "ls /root /home 2>/dev/null | grep -v sandbox | wc -l", "1\n"},
-		{"system folders are read-only", "touch /usr/x 2>&1 | grep -c -e 'Read-only' -e denied", "1\n"},
-		{"one network device", "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '", "lo\n"},
-		{"no capabilities", "grep -c 'Cap[EPI][frn][fmh]:.0*$' /proc/self/status", "3\n"},
-		{"no new privileges", "grep NoNewPrivs /proc/self/status | tr -d '\\t'", "NoNewPrivs:1\n"},
-		{"a filter", "grep '^Seccomp:' /proc/self/status | tr -d '\\t'", "Seccomp:2\n"},
-		{"no descriptors beyond stdio", "ls /proc/self/fd | tr '\\n' ' '", "0 1 2 3 "},
-		{"shared memory", "echo x > /dev/shm/f && cat /dev/shm/f", "x\n"},
-		{"null device", "echo x > /dev/null && head -c 4 /dev/zero | wc -c", "4\n"},
-		{"host name", "cat /proc/sys/kernel/hostname", "sandbox\n"},
-	} {
+	for _, tt := range viewRows {
 		t.Run(tt.name, func(t *testing.T) {
 			res := run(t, m, sh(tt.script), sandbox.IO{})
 			if got := string(res.Stdout); got != tt.want {
