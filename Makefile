@@ -22,9 +22,10 @@ setup: ## install what building, testing and benchmarks need
 	@scripts/setup demo test bench
 
 .PHONY: build
-build: ## build bin/bulkhead
+build: ## build bin/bulkhead and bin/bulkhead-init
 	@mkdir -p bin
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/bulkhead ./cmd/bulkhead
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/bulkhead-init ./cmd/bulkhead-init
 
 .PHONY: demo
 demo: ## audit a source tree in sandboxes, with one hostile step

@@ -187,7 +187,7 @@ var execs = []test{
 		}
 	}},
 	{"signals have their defaults", func(ctx context.Context, t *testing.T, g *Guest) {
-		out := output(ctx, t, g, "exec grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status")
+		out := output(ctx, t, g, "exec sed -n -E '/^Sig(Blk|Ign|Cgt)/p' /proc/self/status")
 		for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
 			if !strings.HasSuffix(line, "0000000000000000") {
 				t.Errorf("%s, want none", line)
