@@ -28,7 +28,8 @@ const (
 // less, and siblings never see each other. Only daemon knows everyone.
 var rules = []rule{
 	// Entry points and what proves the whole.
-	{"cmd/...", "cmd/bulkhead/internal/... api/... internal/daemon/... internal/service/... internal/server/... internal/sandbox/... internal/jail/... internal/grant internal/kernel/... " + nouns + "bundle/... github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term golang.org/x/sync/... " + sys + wire},
+	{"cmd/bulkhead-init", "internal/guest/inside internal/guest/wire " + sys},
+	{"cmd/...", "cmd/bulkhead/internal/... internal/guest api/... internal/daemon/... internal/service/... internal/server/... internal/sandbox/... internal/jail/... internal/grant internal/kernel/... " + nouns + "bundle/... github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term golang.org/x/sync/... " + sys + wire},
 	{"bench/...", "api/... internal/... " + nouns + sys},
 	{"test/...", "internal/... " + nouns + sys},
 	{"internal/tools/...", "policy internal/... github.com/bufbuild/protocompile/... google.golang.org/protobuf/..."},
@@ -36,8 +37,9 @@ var rules = []rule{
 	// The composition root, the faces, the actions.
 	{"internal/daemon/...", "api/... internal/... " + nouns + "bundle/... golang.org/x/sync/... " + sys + wire},
 	{"internal/server/...", "api/... internal/server/... internal/service/... internal/engine internal/engine/decide internal/sandbox internal/store internal/grant " + nouns + sys + wire},
-	{"internal/service/...", sys + "internal/service/... internal/engine internal/engine/decide internal/sandbox internal/grant internal/store " + nouns + "bundle/..."},
+	{"internal/service/...", sys + "internal/service/... internal/engine internal/engine/decide internal/sandbox internal/sandbox/live internal/grant internal/store " + nouns + "bundle/..."},
 	{"internal/grant", nouns},
+	{"internal/own", "internal/sandbox internal/sandbox/live internal/sandbox/native policy internal/fault"},
 
 	// Durable execution knows neither where it is kept nor how it is run.
 	{"internal/engine/...", "internal/engine/... golang.org/x/sync/... " + nouns},
@@ -52,8 +54,11 @@ var rules = []rule{
 
 	// Sandboxes: the portable part knows no layer, a layer knows no other.
 	{"internal/sandbox/native/...", "internal/sandbox internal/sandbox/native/... internal/jail/... internal/spawn/... internal/trace internal/uidlease internal/kernel/... " + sys + nouns},
+	{"internal/sandbox/live", "internal/sandbox internal/guest " + sys + nouns},
+	{"internal/sandbox/sandboxtest", "internal/sandbox internal/sandbox/live internal/guest internal/kernel/kerneltest " + sys + nouns},
 	{"internal/sandbox/...", "internal/sandbox internal/sandbox/sandboxtest golang.org/x/sync/... " + nouns},
 	{"internal/jail/...", "internal/jail internal/jail/... internal/spawn internal/kernel/... internal/fault event policy " + sys},
+	{"internal/guest/...", "internal/guest internal/guest/... internal/kernel/kerneltest internal/fault " + sys},
 	{"internal/trace/...", "internal/kernel/notify internal/kernel/seccomp event internal/fault " + sys},
 	{"internal/uidlease", "internal/fault " + sys},
 	{"internal/spawn/...", "internal/spawn internal/spawn/... internal/kernel/... internal/fault " + sys},
@@ -69,7 +74,7 @@ var rules = []rule{
 	{"event/...", "internal/fault"},
 	{"api/...", "api/... " + wire},
 	{"internal/fault/...", ""},
-	{".", ""},
+	{".", "event policy internal/fault internal/guest internal/jail/reexec internal/own internal/sandbox internal/sandbox/live internal/service"},
 }
 
 func TestImports_pointOneWay(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/engine"
 	"github.com/bulkhead-dev/bulkhead/internal/grant"
+	"github.com/bulkhead-dev/bulkhead/internal/own"
 	"github.com/bulkhead-dev/bulkhead/internal/runner/command"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 	"github.com/bulkhead-dev/bulkhead/internal/service"
@@ -33,8 +34,8 @@ func assemble(state string, opt Options) (*parts, error) {
 	log := store.Notify(driver)
 
 	secrets := new(grant.Secrets)
-	host := hostPaths(state, opt.Getenv)
-	layers := compartments(host, opt.Getenv)
+	host := own.HostPaths(state, opt.Getenv)
+	layers := own.Compartments(host, opt.Getenv, own.Options{})
 	worker := command.New(command.Options{
 		State:   state,
 		Sandbox: layers,

@@ -6,30 +6,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/internal/own"
 )
 
 // maxSocketPath is what sockaddr_un holds, with its final NUL; see unix(7).
 const maxSocketPath = 108
-
-// socketFolders are the places for the socket of a user, best first. The
-// parent must exist already.
-func socketFolders(uid int, getenv func(string) string) []string {
-	id := strconv.Itoa(uid)
-	folders := []string{
-		filepath.Join("/run/user", id, "bulkhead"),
-		filepath.Join("/tmp", "bulkhead-"+id),
-	}
-	if uid == 0 { // nobody else can take the name in /run
-		folders = append([]string{"/run/bulkhead"}, folders...)
-	}
-	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		folders = append([]string{filepath.Join(dir, "bulkhead")}, folders...)
-	}
-	return folders
-}
 
 // socketPath makes the folder for the socket of a state folder, and returns
 // the socket's path in it. The folder is ours and nobody else may enter it.
@@ -37,7 +20,7 @@ func socketPath(state string, uid int, getenv func(string) string) (string, erro
 	var problems []error
 	// Any user of the host can take our name in /tmp. Nobody can in the state
 	// folder, but its path may be too long.
-	folders := append(socketFolders(uid, getenv), filepath.Join(state, "run"))
+	folders := append(own.SocketFolders(uid, getenv), filepath.Join(state, "run"))
 	for _, dir := range folders {
 		path := filepath.Join(dir, key(state)+".sock")
 		if len(path) >= maxSocketPath {

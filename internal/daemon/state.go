@@ -11,37 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
+	"github.com/bulkhead-dev/bulkhead/internal/own"
 )
 
-// stateVariables name the state folder, first match first. A suffix is added
-// to the variable's value.
-var stateVariables = []struct{ name, suffix string }{
-	{"BULKHEAD_STATE", ""},
-	{"XDG_STATE_HOME", "bulkhead"},
-	{"HOME", ".local/state/bulkhead"},
-}
-
 // StatePath is the absolute path of the state folder: what the user named,
-// else $BULKHEAD_STATE, $XDG_STATE_HOME/bulkhead, ~/.local/state/bulkhead.
+// else where the environment puts it; see own.StatePath.
 func StatePath(named string, getenv func(string) string) (string, error) {
-	for _, v := range stateVariables {
-		if named != "" {
-			break
-		}
-		if value := getenv(v.name); value != "" {
-			named = filepath.Join(value, v.suffix)
-		}
-	}
-	if named == "" {
-		return "", fault.New(fault.Invalid, "no state folder: HOME is not set").
-			WithHint("name one with --state DIR or $BULKHEAD_STATE")
-	}
-
-	path, err := filepath.Abs(named)
-	if err != nil {
-		return "", fault.Newf(fault.Unavailable, "state folder: %w", err)
-	}
-	return path, nil
+	return own.StatePath(named, getenv)
 }
 
 // openState returns the real path of the state folder. Who runs jobs makes it

@@ -17,6 +17,8 @@ type Compartments interface {
 	Run(ctx context.Context, req sandbox.Request, io sandbox.IO) (sandbox.Result, error)
 	// Plan lays out what Run would do, and starts nothing.
 	Plan(ctx context.Context, req sandbox.Request) (sandbox.Plan, error)
+	// Boot starts a live sandbox.
+	Boot(ctx context.Context, req sandbox.Request) (sandbox.Machine, error)
 	// Layers are the layers that there are.
 	Layers() []sandbox.Layer
 	// Close gives back what the layers hold of the host.
@@ -90,23 +92,33 @@ func (s *Sandboxes) request(c Command) (req sandbox.Request, warnings []string, 
 	if len(c.Args) == 0 {
 		return req, nil, fault.New(fault.Invalid, "no command")
 	}
-	p, err := policy.Resolve(c.Policy, policy.Placement{Home: s.home})
-	if err != nil {
-		return req, nil, err
-	}
-
-	host := s.host
-	if c.PolicyFile != "" {
-		host.Policies = []string{c.PolicyFile}
-	}
-	if err := policy.Check(p, host); err != nil {
-		return req, nil, err
-	}
-	warnings, err = policy.CheckSockets(p, policy.ScanLimits{})
+	p, warnings, err := s.granted(c.Policy, c.PolicyFile, "")
 	if err != nil {
 		return req, nil, err
 	}
 	return sandbox.Request{Policy: p, Args: c.Args, Dir: c.Dir}, warnings, nil
+}
+
+// granted resolves a policy and refuses what may never be granted, a work
+// folder of the host included.
+func (s *Sandboxes) granted(asked policy.Policy, file, workspace string) (p policy.Policy, warnings []string, err error) {
+	p, err = policy.Resolve(asked, policy.Placement{Home: s.home})
+	if err != nil {
+		return p, nil, err
+	}
+	host := s.host
+	if file != "" {
+		host.Policies = []string{file}
+	}
+	whole := p
+	if workspace != "" {
+		whole = p.With(policy.Writable(workspace))
+	}
+	if err := policy.Check(whole, host); err != nil {
+		return p, nil, err
+	}
+	warnings, err = policy.CheckSockets(whole, policy.ScanLimits{})
+	return p, warnings, err
 }
 
 // layerOf is the layer that a policy names; native when it names none.

@@ -76,15 +76,28 @@ func (s *Sandbox) watch(idle time.Duration) {
 		_ = s.Shutdown(ctx, grace) // what does not answer is killed next
 		cancel()
 	}
-	report := s.machine.Report()
+	report := s.reported()
 	err := errors.Join(s.machine.Close(), s.Client.Close())
 	s.mu.Lock()
 	s.report, s.err = report, err
 	s.mu.Unlock()
 }
 
+// unpark gives a sandbox of a stock away, if it still lives.
+func (s *Sandbox) unpark() bool {
+	close(s.parked)
+	return s.Err() == nil && s.Client.Err() == nil
+}
+
 // wait returns when the sandbox is to end, or has.
 func (s *Sandbox) wait(idle time.Duration) {
+	if s.parked != nil {
+		select {
+		case <-s.parked:
+		case <-s.quit:
+		case <-s.Client.Done():
+		}
+	}
 	var alarm <-chan time.Time
 	var timer *time.Timer
 	if idle > 0 {

@@ -8,6 +8,7 @@ package live
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,10 @@ type Options struct {
 	// command that runs is not idle; a process that has outlived its command
 	// is. 0: never.
 	Idle time.Duration
+	// Missing is added to what the report says is missing.
+	Missing []string
+
+	parked bool // it waits in a stock
 }
 
 // Sandbox is a live sandbox. It is safe for concurrent use. What it has beyond
@@ -43,8 +48,10 @@ type Sandbox struct {
 	layer   policy.Layer
 	use     use
 
-	quit chan struct{} // closed when somebody wants it to end
-	done chan struct{} // closed when everything was released
+	missing []string
+	parked  chan struct{} // closed when it was taken from its stock; nil: it is in none
+	quit    chan struct{} // closed when somebody wants it to end
+	done    chan struct{} // closed when everything was released
 
 	mu     sync.Mutex // guards below
 	why    error      // it ended; nil: nobody asked it to
@@ -76,7 +83,10 @@ func Open(ctx context.Context, b Booter, req sandbox.Request, opt Options) (*San
 	}
 	s := &Sandbox{
 		Client: c, machine: m, policy: req.Policy, inside: inside, layer: req.Policy.Layer,
-		env: environ(inside.Env, nil), quit: make(chan struct{}), done: make(chan struct{}),
+		env: environ(inside.Env, nil), missing: opt.Missing, quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	if opt.parked {
+		s.parked = make(chan struct{})
 	}
 	if s.layer == "" {
 		s.layer = policy.Native
@@ -104,7 +114,14 @@ func (s *Sandbox) Report() event.Report {
 	if s.report.Layer != "" {
 		return s.report
 	}
-	return s.machine.Report()
+	return s.reported()
+}
+
+// reported asks the layer for the report.
+func (s *Sandbox) reported() event.Report {
+	r := s.machine.Report()
+	r.Missing = slices.Concat(r.Missing, s.missing)
+	return r
 }
 
 // Usage says what all its processes use together, by the kernel's counters.

@@ -27,14 +27,15 @@ func Main(m *testing.M) int {
 // is built, once for each test program.
 func Init(t testing.TB) string {
 	t.Helper()
-	file, err := initProgram()
+	file, err := InitProgram()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return file
 }
 
-var initProgram = sync.OnceValues(func() (string, error) {
+// InitProgram is Init for a TestMain.
+var InitProgram = sync.OnceValues(func() (string, error) {
 	if named := os.Getenv("BULKHEAD_INIT"); named != "" {
 		return named, nil
 	}
