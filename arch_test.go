@@ -36,8 +36,9 @@ var rules = []rule{
 
 	// The composition root, the faces, the actions.
 	{"internal/daemon/...", "api/... internal/... " + nouns + "bundle/... golang.org/x/sync/... " + sys + wire},
-	{"internal/server/...", "api/... internal/server/... internal/service/... internal/engine internal/engine/decide internal/sandbox internal/store internal/grant " + nouns + sys + wire},
+	{"internal/server/...", "api/... internal/server/... internal/service/... internal/keeper internal/guest internal/sandbox/live internal/engine internal/engine/decide internal/sandbox internal/store internal/grant " + nouns + sys + wire},
 	{"internal/service/...", sys + "internal/service/... internal/engine internal/engine/decide internal/sandbox internal/sandbox/live internal/grant internal/store " + nouns + "bundle/..."},
+	{"internal/keeper", "internal/service internal/sandbox/live internal/guest " + sys + nouns},
 	{"internal/grant", nouns},
 	{"internal/own", "internal/sandbox internal/sandbox/live internal/sandbox/native policy internal/fault"},
 

@@ -33,6 +33,20 @@ type Server struct{ http *http.Server }
 // New returns a server over the actions on jobs. Info is what it says about
 // the process that it runs in.
 func New(jobs *service.Jobs) *Server {
+	mux := http.NewServeMux()
+	mux.Handle(apiv1connect.NewBulkheadHandler(&handler{jobs: jobs}, handlerOptions()...))
+	return &Server{http: &http.Server{
+		Handler:           mux,
+		Protocols:         protocols(),
+		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+	}}
+}
+
+// handlerOptions are the ones of every service.
+func handlerOptions() []connect.HandlerOption {
 	options := []connect.HandlerOption{
 		connect.WithReadMaxBytes(maxRequest),
 		connect.WithRecover(recovered),
@@ -40,20 +54,15 @@ func New(jobs *service.Jobs) *Server {
 	for _, c := range codecs {
 		options = append(options, connect.WithCodec(c))
 	}
-	mux := http.NewServeMux()
-	mux.Handle(apiv1connect.NewBulkheadHandler(&handler{jobs: jobs}, options...))
+	return options
+}
 
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true) // gRPC clients
-	return &Server{http: &http.Server{
-		Handler:           mux,
-		Protocols:         protocols,
-		MaxHeaderBytes:    maxHeader,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		IdleTimeout:       idleTimeout,
-	}}
+// protocols are what clients may speak.
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true) // gRPC clients, and streams in both directions
+	return p
 }
 
 // Serve answers on a listener until ctx ends, and returns when every request
