@@ -25,6 +25,14 @@ const (
 	execSignal   = 128 // plus the signal's number
 )
 
+// execErrors are the exit codes for errors of the commands that end like the
+// command that they run: nothing ran.
+var execErrors = map[string]func(error) int{
+	"bulkhead exec":         execError,
+	"bulkhead sandbox exec": func(error) int { return execFailed },
+	"bulkhead shell":        func(error) int { return execFailed },
+}
+
 // execError is the exit code for an error of exec: nothing ran.
 func execError(err error) int {
 	if fault.KindOf(err) == fault.NotFound {

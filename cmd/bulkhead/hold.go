@@ -81,15 +81,20 @@ func (p program) background(ctx context.Context, named string) (*daemon.Session,
 	return p.attachTo(ctx, state, daemon.Join)
 }
 
-// startHolder starts this program again, apart from our terminal and session,
-// and returns when it answers.
+// startHolder starts the holder of a state folder and returns when it answers.
 func startHolder(state string) error {
+	return startSelf(os.Environ(), "hold", "--json", "--state", state)
+}
+
+// startSelf starts this program again, apart from our terminal and session,
+// and returns when it answers.
+func startSelf(env []string, args ...string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fault.Newf(fault.Unavailable, "find own program: %w", err)
 	}
-	cmd := exec.Command(self, "hold", "--json", "--state", state)
-	cmd.Dir = "/"
+	cmd := exec.Command(self, args...)
+	cmd.Dir, cmd.Env = "/", env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -44,8 +44,8 @@ func (p program) run(args []string) int {
 		return int(status)
 	}
 	p.report(err, asksForJSON(args))
-	if cmd.Name() == "exec" {
-		return execError(err)
+	if code, ok := execErrors[cmd.CommandPath()]; ok {
+		return code(err)
 	}
 	return fault.ExitCode(err)
 }
@@ -91,6 +91,7 @@ func (p program) root() *cobra.Command {
 watertight compartment. A sandbox starts from default deny: files, network,
 environment and host resources exist only where the policy grants them.`,
 		Example: `  bulkhead exec -- sh -c 'id; ls /'
+  bulkhead shell --read ~/src
   bulkhead exec --read ~/src --memory 512M --timeout 1m -- python3 ~/src/tool.py
   bulkhead blueprint review ./bundle
   bulkhead blueprint run --folder ./bundle`,
@@ -106,12 +107,12 @@ environment and host resources exist only where the policy grants them.`,
 		&cobra.Group{ID: "workflow", Title: "Run workflows:"},
 	)
 	root.AddCommand(
-		grouped("sandbox", p.exec(), p.explain(), p.doctor())...,
+		grouped("sandbox", p.exec(), p.shell(), p.sandbox(), p.explain(), p.doctor())...,
 	)
 	root.AddCommand(
 		grouped("workflow", p.blueprint(), p.job())...,
 	)
-	root.AddCommand(p.version(), p.completion(), p.hold())
+	root.AddCommand(p.version(), p.completion(), p.hold(), p.keep())
 	return root
 }
 

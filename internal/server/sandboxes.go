@@ -16,8 +16,6 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 	"github.com/bulkhead-dev/bulkhead/internal/guest"
 	"github.com/bulkhead-dev/bulkhead/internal/keeper"
-	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
-	"github.com/bulkhead-dev/bulkhead/internal/sandbox/live"
 	"github.com/bulkhead-dev/bulkhead/internal/server/wire"
 )
 
@@ -233,7 +231,7 @@ func (r *remote) run(ctx context.Context) error {
 	if err != nil && fault.KindOf(err) != fault.Failed { // Failed: the caller left
 		return err
 	}
-	return r.send(&apiv1.SandboxOutput{Result: wire.ExecResult(r.result(exit))})
+	return r.send(&apiv1.SandboxOutput{Result: wire.CommandResult(r.box.Sandbox, exit, time.Since(r.started))})
 }
 
 // lastWords is how long what a terminal still prints is waited for when its
@@ -300,17 +298,6 @@ type closed struct{}
 
 func (closed) Write(p []byte) (int, error) { return len(p), nil }
 func (closed) Close() error                { return nil }
-
-func (r *remote) result(e live.Exit) sandbox.Result {
-	res := sandbox.Result{
-		ExitCode: e.Code, Signal: int(e.Signal), TimedOut: e.TimedOut, Cancelled: e.Cancelled, Limit: e.Limit,
-		Truncated: e.Limit == "output", Duration: time.Since(r.started), Layer: r.box.Layer(), Report: r.box.Report(),
-	}
-	if e.NotRun != nil {
-		res.Stderr = []byte(e.NotRun.Error() + "\n")
-	}
-	return res
-}
 
 func (r *remote) send(m *apiv1.SandboxOutput) error {
 	r.mu.Lock()

@@ -6,12 +6,14 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	apiv1 "github.com/bulkhead-dev/bulkhead/api/v1"
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 	"github.com/bulkhead-dev/bulkhead/internal/guest"
 	"github.com/bulkhead-dev/bulkhead/internal/keeper"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox/live"
 	"github.com/bulkhead-dev/bulkhead/internal/service"
 	"github.com/bulkhead-dev/bulkhead/policy"
 )
@@ -152,4 +154,17 @@ func SandboxLog(e keeper.Entry) *apiv1.SandboxLog {
 	out := &apiv1.SandboxLog{Time: Time(e.Time), Exec: int32(e.Exec), Kind: e.Kind}
 	out.Text, out.TextBase64 = Text(e.Text)
 	return out
+}
+
+// CommandResult is how a command of a live sandbox ended, without what it
+// printed. Why one could not be run stands in stderr.
+func CommandResult(s *live.Sandbox, e live.Exit, took time.Duration) *apiv1.ExecResult {
+	r := sandbox.Result{
+		ExitCode: e.Code, Signal: int(e.Signal), TimedOut: e.TimedOut, Cancelled: e.Cancelled, Limit: e.Limit,
+		Truncated: e.Limit == "output", Duration: took, Layer: s.Layer(), Report: s.Report(),
+	}
+	if e.NotRun != nil {
+		r.Stderr = []byte(e.NotRun.Error() + "\n")
+	}
+	return ExecResult(r)
 }
