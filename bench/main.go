@@ -25,6 +25,9 @@ type comparison struct {
 // comparisons are all of them, in the order in which they run.
 var comparisons = []comparison{
 	{"start", "start /bin/true and wait for its end", benchStart},
+	{"live", "a command in a sandbox that stays, and a sandbox from a stock", benchLive},
+	{"livememory", "what idle live sandboxes hold", benchLiveMemory},
+	{"livestream", "streams and files of a live sandbox", benchLiveStream},
 	{"job", "a job of one node, whose runner does nothing, on the embedded store", benchJob},
 }
 

@@ -22,13 +22,20 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/daemon"
 	"github.com/bulkhead-dev/bulkhead/internal/jail/reexec"
 	"github.com/bulkhead-dev/bulkhead/internal/kernel/kerneltest"
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox/sandboxtest"
 	"github.com/bulkhead-dev/bulkhead/internal/server/wire"
 )
 
 func TestMain(m *testing.M) {
 	reexec.Init()
-	testscript.Main(m, map[string]func(){"bulkhead": main, "holdlock": holdLock})
+	testscript.Main(mainRunner{m}, map[string]func(){"bulkhead": main, "holdlock": holdLock})
 }
+
+// mainRunner cleans up after the tests.
+type mainRunner struct{ m *testing.M }
+
+// Run runs the tests.
+func (r mainRunner) Run() int { return sandboxtest.Main(r.m) }
 
 // TestScripts runs every script in testdata/script against the program.
 func TestScripts(t *testing.T) {
@@ -104,7 +111,10 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("XDG_STATE_HOME", "")
 	env.Setenv("BULKHEAD_STATE", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("TZ", "UTC")
-	return nil
+	env.Setenv("PASSED", "from the caller")
+	first, err := sandboxtest.InitProgram()
+	env.Setenv("BULKHEAD_INIT", first)
+	return err
 }
 
 // code runs a program and wants an exact exit code: code 124 bulkhead exec …
@@ -130,19 +140,24 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 
 // messages are the API's messages by name, for shape.
 var messages = map[string]func() proto.Message{
-	"Doctor":            func() proto.Message { return new(apiv1.Doctor) },
-	"Error":             func() proto.Message { return new(apiv1.Error) },
-	"Event":             func() proto.Message { return new(apiv1.Event) },
-	"ExecResult":        func() proto.Message { return new(apiv1.ExecResult) },
-	"Explanation":       func() proto.Message { return new(apiv1.Explanation) },
-	"Job":               func() proto.Message { return new(apiv1.Job) },
-	"JobResult":         func() proto.Message { return new(apiv1.JobResult) },
-	"ListJobsResponse":  func() proto.Message { return new(apiv1.ListJobsResponse) },
-	"LogChunk":          func() proto.Message { return new(apiv1.LogChunk) },
-	"Review":            func() proto.Message { return new(apiv1.Review) },
-	"SubmitJobResponse": func() proto.Message { return new(apiv1.SubmitJobResponse) },
-	"Validation":        func() proto.Message { return new(apiv1.Validation) },
-	"VersionInfo":       func() proto.Message { return new(apiv1.VersionInfo) },
+	"Doctor":                   func() proto.Message { return new(apiv1.Doctor) },
+	"Error":                    func() proto.Message { return new(apiv1.Error) },
+	"Event":                    func() proto.Message { return new(apiv1.Event) },
+	"ExecResult":               func() proto.Message { return new(apiv1.ExecResult) },
+	"Explanation":              func() proto.Message { return new(apiv1.Explanation) },
+	"Job":                      func() proto.Message { return new(apiv1.Job) },
+	"JobResult":                func() proto.Message { return new(apiv1.JobResult) },
+	"ListJobsResponse":         func() proto.Message { return new(apiv1.ListJobsResponse) },
+	"LogChunk":                 func() proto.Message { return new(apiv1.LogChunk) },
+	"Review":                   func() proto.Message { return new(apiv1.Review) },
+	"CopySandboxFilesResponse": func() proto.Message { return new(apiv1.CopySandboxFilesResponse) },
+	"ListSandboxesResponse":    func() proto.Message { return new(apiv1.ListSandboxesResponse) },
+	"Sandbox":                  func() proto.Message { return new(apiv1.Sandbox) },
+	"SandboxLog":               func() proto.Message { return new(apiv1.SandboxLog) },
+	"SandboxOutput":            func() proto.Message { return new(apiv1.SandboxOutput) },
+	"SubmitJobResponse":        func() proto.Message { return new(apiv1.SubmitJobResponse) },
+	"Validation":               func() proto.Message { return new(apiv1.Validation) },
+	"VersionInfo":              func() proto.Message { return new(apiv1.VersionInfo) },
 }
 
 // shape wants every line of a file to be a message of the API, and printing

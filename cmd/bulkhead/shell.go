@@ -145,7 +145,7 @@ func (p program) ownShell(ctx context.Context, flags *sandboxFlags, start *apiv1
 	if err != nil {
 		return nil, errors.Join(err, sandboxes.Close())
 	}
-	own := &ownSession{box: s, sandboxes: sandboxes, ended: make(chan struct{})}
+	own := &ownSession{box: s, sandboxes: sandboxes, read: make(chan struct{}), ended: make(chan struct{})}
 	if err := own.start(ctx, start); err != nil {
 		return nil, errors.Join(err, own.Close())
 	}
@@ -157,6 +157,8 @@ type ownSession struct {
 	box       *live.Sandbox
 	sandboxes *service.Sandboxes
 	cmd       *live.Cmd
+	read      chan struct{} // closed when all that was printed has been read
+	once      sync.Once     // of read
 	ended     chan struct{}
 	exit      live.Exit
 	err       error
@@ -174,8 +176,11 @@ func (s *ownSession) start(ctx context.Context, start *apiv1.SandboxStart) error
 	go func() {
 		defer close(s.ended)
 		s.exit, s.err = s.cmd.Wait()
+		select {
+		case <-s.read:
+		case <-time.After(lastWords):
+		}
 		if tty := s.cmd.TTY(); tty != nil {
-			time.Sleep(lastWords) // what it has printed is still being read
 			_ = tty.Close()
 		}
 	}()
@@ -187,10 +192,15 @@ func (s *ownSession) start(ctx context.Context, start *apiv1.SandboxStart) error
 const lastWords = 200 * time.Millisecond
 
 func (s *ownSession) Read(p []byte) (int, error) {
+	n, err := 0, io.EOF
 	if tty := s.cmd.TTY(); tty != nil {
-		return tty.Read(p)
+		n, err = tty.Read(p)
 	}
-	return 0, io.EOF
+	if err != nil {
+		s.once.Do(func() { close(s.read) })
+		err = io.EOF // closed by us, or by all who had it open
+	}
+	return n, err
 }
 
 func (s *ownSession) Write(p []byte) (int, error) {
