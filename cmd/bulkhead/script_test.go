@@ -28,6 +28,9 @@ import (
 
 func TestMain(m *testing.M) {
 	reexec.Init()
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") { // started by itself: as a holder
+		main()
+	}
 	testscript.Main(mainRunner{m}, map[string]func(){"bulkhead": main, "holdlock": holdLock})
 }
 
