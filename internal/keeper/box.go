@@ -81,8 +81,13 @@ func (x *Exec) Start(ctx context.Context) error {
 	log := x.box.log
 	log.add(x.Number, KindStart, []byte(strings.Join(x.Args, " ")))
 	if x.Terminal == nil {
+		both := x.Stdout != nil && live.SameWriter(x.Stdout, x.Stderr)
 		x.Stdout = log.tee(x.Number, KindStdout, x.Stdout)
-		x.Stderr = log.tee(x.Number, KindStderr, x.Stderr)
+		if both {
+			x.Stderr = x.Stdout
+		} else {
+			x.Stderr = log.tee(x.Number, KindStderr, x.Stderr)
+		}
 	}
 	if err := x.Cmd.Start(ctx); err != nil {
 		log.add(x.Number, KindEnd, []byte(err.Error()))

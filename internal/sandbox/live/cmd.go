@@ -141,7 +141,7 @@ func (c *Cmd) streams() {
 	}
 	switch {
 	case c.Stderr == nil:
-	case out != nil && same(c.Stdout, c.Stderr):
+	case out != nil && SameWriter(c.Stdout, c.Stderr):
 		g.Stderr = out
 	default:
 		g.Stderr = &limited{w: c.Stderr, left: int64(limit), over: c.tooMuch}
@@ -243,9 +243,9 @@ func first(args []string) string {
 	return args[0]
 }
 
-// same reports whether both are one writer; comparing two that cannot be
+// SameWriter reports whether both are one writer; comparing two that cannot be
 // compared panics.
-func same(a, b io.Writer) (equal bool) {
+func SameWriter(a, b io.Writer) (equal bool) {
 	defer func() { _ = recover() }()
 	return a == b
 }

@@ -8,9 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bulkhead-dev/bulkhead/internal/kernel/kerneltest"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox/live"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox/native"
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox/sandboxtest"
 	"github.com/bulkhead-dev/bulkhead/policy"
 )
 
@@ -79,6 +83,57 @@ func TestRun_leavesNothingBehind(t *testing.T) {
 			t.Errorf("before %+v, after %+v", before, after)
 		}
 	})
+}
+
+// Live sandboxes too, however they end.
+func TestBoot_leavesNothingBehind(t *testing.T) {
+	for _, name := range launchers {
+		t.Run(name, func(t *testing.T) {
+			m := sandbox.New(native.New(native.Options{Launcher: name, LeaseDir: leaseDir(t), Init: sandboxtest.Init(t)}))
+			ends := []func(*live.Sandbox){
+				func(s *live.Sandbox) { must(t, s.Close()) },
+				func(s *live.Sandbox) { must(t, s.Kill()) },
+				func(s *live.Sandbox) { must(t, unix.Kill(s.PID(), unix.SIGKILL)); <-s.Done() },
+				func(s *live.Sandbox) { _ = s.Pause(); must(t, s.Close()) },
+				func(s *live.Sandbox) { must(t, s.Client.Close()); <-s.Done() },
+			}
+			round := func(n int) {
+				var wg sync.WaitGroup
+				for range 2 {
+					wg.Go(func() {
+						for i := range n {
+							s, err := live.Open(t.Context(), m, sandbox.Request{}, live.Options{Idle: time.Hour})
+							if err != nil {
+								t.Error(err)
+								return
+							}
+							_, _, _ = s.Command("sh", "-c", "sleep 100 >/dev/null 2>&1 & echo x").CombinedOutput(t.Context())
+							ends[i%len(ends)](s)
+						}
+					})
+				}
+				wg.Wait()
+				_, err := m.Boot(t.Context(), sandbox.Request{Workspace: "/nonexistent"})
+				if err == nil {
+					t.Error("a work folder that is missing was taken")
+				}
+			}
+			round(len(ends))
+			before := count(t)
+			round(3 * len(ends))
+			after := count(t)
+			for range 200 {
+				if after.goroutines <= before.goroutines {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+				after = count(t)
+			}
+			if after.fds > before.fds+4 || after.children > before.children || after.mounts > before.mounts || after.goroutines > before.goroutines {
+				t.Errorf("before %+v, after %+v", before, after)
+			}
+		})
+	}
 }
 
 func TestClose_givesTheUsersBack(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,16 +26,18 @@ import (
 
 // RunLive runs the suite of live sandboxes on a manager with one layer.
 func RunLive(t *testing.T, m *sandbox.Manager) {
-	for _, c := range liveCases {
+	for _, c := range slices.Concat(liveCases, stockCases) {
 		t.Run(c.name, func(t *testing.T) { c.run(t, m) })
 	}
 }
 
-// liveCases are the suite, each named as a sentence.
-var liveCases = []struct {
+type liveCase struct {
 	name string
 	run  func(*testing.T, *sandbox.Manager)
-}{
+}
+
+// liveCases are the suite, each named as a sentence.
+var liveCases = []liveCase{
 	{"keeps streams apart and tells the status", liveStreams},
 	{"shows what a sandbox of one command shows", liveView},
 	{"keeps files and processes between commands", liveKeeps},
