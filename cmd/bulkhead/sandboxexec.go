@@ -176,6 +176,8 @@ type remoteCommand struct {
 func (r *remoteCommand) run(ctx context.Context) (*apiv1.ExecResult, error) {
 	r.stream = r.k.ExecInSandbox(ctx)
 	defer r.stream.CloseResponse()
+	// HTTP/2 looks at the context only when nothing more is to be sent.
+	defer context.AfterFunc(ctx, func() { _ = r.stream.CloseRequest() })()
 	if err := r.stream.Send(&apiv1.SandboxInput{Start: r.start}); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}

@@ -301,6 +301,7 @@ func (s *namedSession) Wait() (*apiv1.ExecResult, error) { return s.result, s.er
 
 func (s *namedSession) Close() error {
 	s.cancel()
+	_ = s.stream.CloseRequest() // HTTP/2 looks at the context only then
 	_ = s.stream.CloseResponse()
 	return s.k.Close()
 }
