@@ -192,16 +192,6 @@ func (cmd *Cmd) part(payload []byte, fds []int) error {
 	return nil
 }
 
-// over reports whether the call has its answer.
-func (k *call) over() bool {
-	select {
-	case <-k.done:
-		return true
-	default:
-		return false
-	}
-}
-
 // Wait returns how the command ended, once its output has been written. The
 // error is for what is not the command's doing: the session ended, or a writer
 // of ours failed (errors.Is finds it).

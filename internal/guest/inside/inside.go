@@ -48,9 +48,16 @@ func Serve(t wire.Transport, opt Options) error {
 		conn: wire.NewConn(t, wire.MaxRequest),
 		opt:  opt,
 		root: root,
+		null: -1,
 		ops:  map[uint64]*op{},
 
 		pumps: map[io.Closer]struct{}{},
+	}
+	if !opt.First {
+		if s.null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+			return err
+		}
+		defer unix.Close(s.null)
 	}
 	s.execs.init(opt.First)
 	err = s.serve()
@@ -66,6 +73,7 @@ type session struct {
 	execs execs
 	mux   *flow.Mux // nil when descriptors travel
 	key   [2]uint64
+	null  int // what commands get that have no stream; -1: our own 0 to 2, which are nothing else
 
 	mu    sync.Mutex // guards below
 	ops   map[uint64]*op
