@@ -39,7 +39,7 @@ func TestInside_servesInThisProcess(t *testing.T) {
 			guesttest.Run(t, func(t testing.TB) *guesttest.Guest {
 				conn, fd := guesttest.Pair(t)
 				done := make(chan error, 1)
-				go func() { done <- inside.Serve(wire.NewFD(fd), inside.Options{}) }()
+				go func() { done <- serve(fd) }()
 				g := &guesttest.Guest{Client: dial(t, c.wrap(conn)), Dir: t.TempDir()}
 				t.Cleanup(func() {
 					_ = g.Close()
@@ -64,6 +64,14 @@ func TestInit_servesAsFirstProcess(t *testing.T) {
 	}
 }
 
+func serve(fd int) error {
+	t, err := wire.NewFD(fd)
+	if err != nil {
+		return err
+	}
+	return inside.Serve(t, inside.Options{})
+}
+
 func dial(t testing.TB, conn io.ReadWriteCloser) *guest.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -83,7 +91,7 @@ func boot(t testing.TB) io.ReadWriteCloser {
 	f := os.NewFile(uintptr(fd), "guest")
 	defer f.Close()
 	cmd := exec.Command("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", initBinary(t))
-	cmd.Env = []string{"GOMAXPROCS=1"}
+	cmd.Env = []string{}
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -110,8 +118,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// build compiles bulkhead-init once.
+// build compiles bulkhead-init once, unless BULKHEAD_INIT names one.
 var build = sync.OnceValues(func() (string, error) {
+	if file := os.Getenv("BULKHEAD_INIT"); file != "" {
+		return file, nil
+	}
 	file := filepath.Join(buildDir, "bulkhead-init")
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "github.com/bulkhead-dev/bulkhead/cmd/bulkhead-init")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

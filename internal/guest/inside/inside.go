@@ -26,6 +26,10 @@ type Options struct {
 	// First says that this process is the sandbox's first: it reaps every
 	// process, and ends all of them when asked to shut down.
 	First bool
+	// Ended waits until a child may have ended since its last return, for a
+	// first process that is told; it fails when it will not be told any more.
+	// nil: a thread waits for children.
+	Ended func() error
 	// Idle is called when the last request has ended, to give memory back;
 	// nil: nothing.
 	Idle func()
@@ -59,7 +63,7 @@ func Serve(t wire.Transport, opt Options) error {
 		}
 		defer unix.Close(s.null)
 	}
-	s.execs.init(opt.First)
+	s.execs.init(&s.opt)
 	err = s.serve()
 	s.end()
 	return err
