@@ -195,12 +195,13 @@ func (e *execs) signal(id uint64, sig syscall.Signal) (bool, error) {
 	return false, nil
 }
 
-// signalAll sends to every other process of the sandbox; without being its
-// first process, to the groups that it started.
+// signalAll sends to every other process of the sandbox. Only the first
+// process of a pid namespace may say "every": anywhere else it would mean the
+// host's. Others send to the groups that they started.
 func (e *execs) signalAll(sig syscall.Signal) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.all {
+	if e.all && unix.Getpid() == 1 {
 		_ = unix.Kill(-1, sig)
 		return
 	}
