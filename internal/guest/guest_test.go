@@ -3,6 +3,7 @@
 package guest_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
@@ -102,6 +103,33 @@ func boot(t testing.TB) io.ReadWriteCloser {
 		_ = cmd.Wait()
 	})
 	return conn
+}
+
+// Only pid 1 may signal "every process". This one is not, in a pid namespace
+// of its own, so that a failure reaches nobody else.
+func TestInit_leavesOthersAloneWhenItIsNotTheFirst(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	conn, fd := guesttest.Pair(t)
+	f := os.NewFile(uintptr(fd), "guest")
+	defer f.Close()
+	cmd := exec.Command("unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+		"sh", "-c", `sleep 1000 & "$0"; kill -0 $! && echo alive; kill $!`, initBinary(t))
+	cmd.ExtraFiles = []*os.File{f}
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	g := dial(t, conn)
+	if exit, err := g.Command("/bin/true").Run(t.Context()); err != nil || exit.Code != 0 {
+		t.Errorf("Run = %+v, %v", exit, err)
+	}
+	if err := g.Shutdown(t.Context(), time.Second); err != nil {
+		t.Errorf("Shutdown = %v", err)
+	}
+	if err := cmd.Wait(); err != nil || out.String() != "alive\n" {
+		t.Errorf("the other process: %q, %v; want it alive", out.String(), err)
+	}
 }
 
 var buildDir string
