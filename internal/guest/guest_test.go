@@ -75,9 +75,14 @@ func serve(fd int) error {
 
 func dial(t testing.TB, conn io.ReadWriteCloser) *guest.Client {
 	t.Helper()
+	return dialWith(t, conn, guest.Options{})
+}
+
+func dialWith(t testing.TB, conn io.ReadWriteCloser, opt guest.Options) *guest.Client {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c, err := guest.Dial(ctx, conn, guest.Options{})
+	c, err := guest.Dial(ctx, conn, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
