@@ -25,14 +25,14 @@ func BenchmarkStart(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		reap(pid)
+		collect(pid)
 	}
 	raw := func() {
 		pid, err := syscall.ForkExec("/bin/true", []string{"true"}, &syscall.ProcAttr{Files: []uintptr{uintptr(null), uintptr(null), uintptr(null)}, Sys: &syscall.SysProcAttr{Setsid: true}})
 		if err != nil {
 			b.Fatal(err)
 		}
-		reap(pid)
+		collect(pid)
 	}
 	std := func() {
 		if err := exec.Command("/bin/true").Run(); err != nil {
