@@ -12,10 +12,11 @@ package main
 import (
 	"math"
 	"os"
-	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -31,18 +32,28 @@ func main() {
 		hide,
 		closeOthers,
 		nullStdio,
-		hearSignals,
+		deafen,
 		adopt,
 	} {
 		if err := step(); err != nil {
 			os.Exit(125)
 		}
 	}
-	memory := newTrimmer()
-	err := inside.Serve(wire.NewFD(channel), inside.Options{First: true, Idle: memory.idle})
-	if err != nil {
+	if err := serve(); err != nil {
 		os.Exit(1)
 	}
+}
+
+func serve() error {
+	t, err := wire.NewFD(channel)
+	if err != nil {
+		return err
+	}
+	ended, err := hearChildren()
+	if err != nil {
+		return err
+	}
+	return inside.Serve(t, inside.Options{First: true, Ended: ended, Idle: newTrimmer().idle})
 }
 
 // hide keeps every process of the same user out of our memory: prctl(2). It is
@@ -98,21 +109,28 @@ func stdio(fds ...int) error {
 	return nil
 }
 
-// hearSignals takes every signal and does nothing with it. The kernel delivers
-// to a first process only what it has a handler for, and Go's runtime has one
-// for each, which would end us.
-func hearSignals() error {
-	heard := make(chan os.Signal, 1) // nobody reads: what does not fit is dropped
+// deafen takes Go's handlers off the signals. The kernel delivers to the first
+// process of a pid namespace only what it has a handler for: so nothing that is
+// sent from inside reaches us, and the end of a process wakes nobody for
+// nothing (statuses are waited for). Go keeps what it needs.
+func deafen() error {
+	var none [4]uint64 // struct sigaction: SIG_DFL
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
-		if !unheard[sig] {
-			signal.Notify(heard, sig)
+		if heard[sig] {
+			continue
+		}
+		_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&none)), 0, 8, 0, 0)
+		if errno != 0 {
+			return errno
 		}
 	}
 	return nil
 }
 
-// unheard are signals that end nobody, or cannot be caught.
-var unheard = map[syscall.Signal]bool{unix.SIGKILL: true, unix.SIGSTOP: true, unix.SIGCHLD: true, unix.SIGURG: true, unix.SIGWINCH: true, unix.SIGCONT: true}
+// heard are the signals that cannot be caught and those that Go uses itself,
+// which it survives when others send them: a write to a pipe that nobody
+// reads, and preemption.
+var heard = map[syscall.Signal]bool{unix.SIGKILL: true, unix.SIGSTOP: true, unix.SIGPIPE: true, unix.SIGURG: true}
 
 // adopt makes orphans ours where we are not the first process of a pid
 // namespace.
@@ -120,4 +138,9 @@ func adopt() error {
 	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 }
 
-func init() { debug.SetGCPercent(40) }
+// What a small process needs of Go's runtime: one processor, and a heap that
+// is collected early.
+func init() {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(40)
+}

@@ -4,19 +4,44 @@ package main
 
 import (
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
-// trimAfter is how long nothing must happen before memory is given back.
-const trimAfter = 200 * time.Millisecond
+// trimEvery is how often memory is given back while requests come, and how
+// long after the last one.
+const trimEvery = 500 * time.Millisecond
 
 // trimmer gives memory back to the kernel when the sandbox is idle: there may
 // be hundreds of them.
-type trimmer struct{ timer *time.Timer }
-
-func newTrimmer() *trimmer {
-	return &trimmer{time.AfterFunc(trimAfter, debug.FreeOSMemory)}
+type trimmer struct {
+	pending atomic.Bool // a trim will come
+	busy    atomic.Bool // something happened since it was ordered
 }
 
-// idle is called when nothing is under way.
-func (t *trimmer) idle() { t.timer.Reset(trimAfter) }
+func newTrimmer() *trimmer {
+	t := new(trimmer)
+	t.idle()
+	return t
+}
+
+// idle is called whenever nothing is under way. It is on the way of every
+// command, so it touches a timer only twice a second.
+func (t *trimmer) idle() {
+	t.busy.Store(true)
+	if t.pending.CompareAndSwap(false, true) {
+		time.AfterFunc(trimEvery, t.trim)
+	}
+}
+
+func (t *trimmer) trim() {
+	if t.busy.Swap(false) {
+		time.AfterFunc(trimEvery, t.trim)
+		return
+	}
+	debug.FreeOSMemory()
+	t.pending.Store(false)
+	if t.busy.Load() && t.pending.CompareAndSwap(false, true) {
+		time.AfterFunc(trimEvery, t.trim)
+	}
+}

@@ -135,6 +135,18 @@ func (k *call) wait(ctx context.Context, m wire.Message) error {
 	return nil
 }
 
+// over reports whether the call has its answer.
+func (k *call) over() bool { return isClosed(k.done) }
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // cancel asks the guest to stop.
 func (k *call) cancel() { _ = k.c.conn.Write(wire.Frame{Kind: wire.KindCancel, ID: k.id}) }
 

@@ -52,11 +52,12 @@ type Cmd struct {
 	pid     int
 	tty     io.ReadWriteCloser
 	started chan struct{} // closed when the guest says so, or the call ended
-	once    sync.Once     // of started
+	copying int           // outputs that are copied
 	copies  sync.WaitGroup
 	copyErr error // of a writer of ours; guarded by copyMu
 	copyMu  sync.Mutex
 	after   []io.Closer // our ends that Wait closes
+	attach  []func()    // start copying
 }
 
 // Size is rows and columns of a terminal.
@@ -84,7 +85,11 @@ func (c *Client) Command(args ...string) *Cmd { return &Cmd{Args: args, client: 
 // that is missing is fault.NotFound, a filter that is none fault.Invalid),
 // and with fault.Unavailable when the session ends. After a successful Start,
 // Wait must be called.
-func (cmd *Cmd) Start(ctx context.Context) error {
+func (cmd *Cmd) Start(ctx context.Context) error { return cmd.launch(ctx, false) }
+
+// launch starts the command. A quiet one is not waited for: Wait tells also
+// what Start would have.
+func (cmd *Cmd) launch(ctx context.Context, quiet bool) error {
 	if cmd.started != nil {
 		return fault.New(fault.Invalid, "a command can be started once")
 	}
@@ -92,20 +97,19 @@ func (cmd *Cmd) Start(ctx context.Context) error {
 		return fault.New(fault.Invalid, "no command")
 	}
 	cmd.started, cmd.ctx = make(chan struct{}), ctx
-	if err := cmd.start(); err != nil {
+	if err := cmd.start(quiet && cmd.Terminal == nil); err != nil {
 		cmd.closeAll()
 		return doing("start", cmd.Args[0], err)
 	}
 	return nil
 }
 
-func (cmd *Cmd) start() error {
+func (cmd *Cmd) start(quiet bool) error {
 	req := cmd.request()
-	var attach func()
+	req.Quiet = quiet
 	k, err := cmd.client.begin(wire.KindExec, req, cmd.part, func(id uint64) ([]int, error) {
 		cmd.streams = streams{c: cmd.client, id: id}
-		var err error
-		attach, err = cmd.open()
+		err := cmd.open()
 		return cmd.streams.sent, err
 	})
 	cmd.streams.release()
@@ -114,22 +118,33 @@ func (cmd *Cmd) start() error {
 		return err
 	}
 	cmd.call = k
+	if !quiet {
+		if err := cmd.awaitStart(); err != nil {
+			cmd.streams.abandon()
+			return err
+		}
+	}
+	for _, f := range cmd.attach {
+		f()
+	}
+	return nil
+}
+
+// awaitStart waits until the guest says that the command runs.
+func (cmd *Cmd) awaitStart() error {
 	select {
 	case <-cmd.started:
-	case <-k.done:
+	case <-cmd.call.done:
 	case <-cmd.ctx.Done():
-		k.drop()
-		cmd.streams.abandon()
+		cmd.call.drop()
 		if cmd.tty != nil { // it started just now
 			_ = cmd.tty.Close()
 		}
 		return stopped(cmd.ctx)
 	}
-	if k.over() && k.err != nil {
-		cmd.streams.abandon()
-		return k.err
+	if cmd.call.over() {
+		return cmd.call.err
 	}
-	attach()
 	return nil
 }
 
@@ -169,7 +184,7 @@ func (cmd *Cmd) part(payload []byte, fds []int) error {
 		wire.CloseAll(fds)
 		return err
 	}
-	if cmd.pid != 0 || m.PID == 0 {
+	if isClosed(cmd.started) || m.PID == 0 {
 		wire.CloseAll(fds)
 		return breach("a command that started twice, or not at all")
 	}
@@ -188,18 +203,8 @@ func (cmd *Cmd) part(payload []byte, fds []int) error {
 		wire.CloseAll(fds)
 		return breach("descriptors that nobody asked for")
 	}
-	cmd.once.Do(func() { close(cmd.started) })
+	close(cmd.started)
 	return nil
-}
-
-// over reports whether the call has its answer.
-func (k *call) over() bool {
-	select {
-	case <-k.done:
-		return true
-	default:
-		return false
-	}
 }
 
 // Wait returns how the command ended, once its output has been written. The
@@ -243,6 +248,7 @@ func (cmd *Cmd) exit(cancelled bool) (Exit, error) {
 	if err := cmd.call.wait(context.Background(), &m); err != nil {
 		return Exit{}, doing("run", cmd.Args[0], err)
 	}
+	cmd.pid = int(m.PID)
 	e := Exit{
 		Code: int(m.Code), Signal: syscall.Signal(m.Signal), TimedOut: m.TimedOut,
 		User: time.Duration(m.User), System: time.Duration(m.System), MaxRSS: m.MaxRSS,
@@ -259,6 +265,9 @@ func (cmd *Cmd) exit(cancelled bool) (Exit, error) {
 
 // drain waits for the output streams to end, as long as they may take.
 func (cmd *Cmd) drain() {
+	if cmd.copying == 0 {
+		return
+	}
 	done := make(chan struct{})
 	go func() { cmd.copies.Wait(); close(done) }()
 	var late <-chan time.Time
@@ -289,7 +298,7 @@ func (cmd *Cmd) closeAll() {
 
 // Run starts the command and waits for it.
 func (cmd *Cmd) Run(ctx context.Context) (Exit, error) {
-	if err := cmd.Start(ctx); err != nil {
+	if err := cmd.launch(ctx, true); err != nil {
 		return Exit{}, err
 	}
 	return cmd.Wait()
@@ -313,7 +322,7 @@ func (cmd *Cmd) CombinedOutput(ctx context.Context) ([]byte, Exit, error) {
 }
 
 // PID is the command's process id inside the sandbox; 0 when it could not be
-// run. It is valid after Start.
+// run. It is valid after Start, and after Wait.
 func (cmd *Cmd) PID() int { return cmd.pid }
 
 // ID names the command among the execs of its sandbox; see Process.Exec.

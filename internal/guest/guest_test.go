@@ -3,6 +3,7 @@
 package guest_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
@@ -39,7 +40,7 @@ func TestInside_servesInThisProcess(t *testing.T) {
 			guesttest.Run(t, func(t testing.TB) *guesttest.Guest {
 				conn, fd := guesttest.Pair(t)
 				done := make(chan error, 1)
-				go func() { done <- inside.Serve(wire.NewFD(fd), inside.Options{}) }()
+				go func() { done <- serve(fd) }()
 				g := &guesttest.Guest{Client: dial(t, c.wrap(conn)), Dir: t.TempDir()}
 				t.Cleanup(func() {
 					_ = g.Close()
@@ -64,11 +65,24 @@ func TestInit_servesAsFirstProcess(t *testing.T) {
 	}
 }
 
+func serve(fd int) error {
+	t, err := wire.NewFD(fd)
+	if err != nil {
+		return err
+	}
+	return inside.Serve(t, inside.Options{})
+}
+
 func dial(t testing.TB, conn io.ReadWriteCloser) *guest.Client {
+	t.Helper()
+	return dialWith(t, conn, guest.Options{})
+}
+
+func dialWith(t testing.TB, conn io.ReadWriteCloser, opt guest.Options) *guest.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c, err := guest.Dial(ctx, conn, guest.Options{})
+	c, err := guest.Dial(ctx, conn, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +97,7 @@ func boot(t testing.TB) io.ReadWriteCloser {
 	f := os.NewFile(uintptr(fd), "guest")
 	defer f.Close()
 	cmd := exec.Command("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", initBinary(t))
-	cmd.Env = []string{"GOMAXPROCS=1"}
+	cmd.Env = []string{}
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -94,6 +108,33 @@ func boot(t testing.TB) io.ReadWriteCloser {
 		_ = cmd.Wait()
 	})
 	return conn
+}
+
+// Only pid 1 may signal "every process". This one is not, in a pid namespace
+// of its own, so that a failure reaches nobody else.
+func TestInit_leavesOthersAloneWhenItIsNotTheFirst(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	conn, fd := guesttest.Pair(t)
+	f := os.NewFile(uintptr(fd), "guest")
+	defer f.Close()
+	cmd := exec.Command("unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+		"sh", "-c", `sleep 1000 & "$0"; kill -0 $! && echo alive; kill $!`, initBinary(t))
+	cmd.ExtraFiles = []*os.File{f}
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	g := dial(t, conn)
+	if exit, err := g.Command("/bin/true").Run(t.Context()); err != nil || exit.Code != 0 {
+		t.Errorf("Run = %+v, %v", exit, err)
+	}
+	if err := g.Shutdown(t.Context(), time.Second); err != nil {
+		t.Errorf("Shutdown = %v", err)
+	}
+	if err := cmd.Wait(); err != nil || out.String() != "alive\n" {
+		t.Errorf("the other process: %q, %v; want it alive", out.String(), err)
+	}
 }
 
 var buildDir string
@@ -110,8 +151,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// build compiles bulkhead-init once.
+// build compiles bulkhead-init once, unless BULKHEAD_INIT names one.
 var build = sync.OnceValues(func() (string, error) {
+	if file := os.Getenv("BULKHEAD_INIT"); file != "" {
+		return file, nil
+	}
 	file := filepath.Join(buildDir, "bulkhead-init")
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "github.com/bulkhead-dev/bulkhead/cmd/bulkhead-init")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -10,23 +10,21 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/fault"
 )
 
-// open opens the command's streams. The returned function starts copying; it
-// is called when the command runs.
-func (cmd *Cmd) open() (attach func(), err error) {
+// open opens the command's streams and says what will have to be copied.
+func (cmd *Cmd) open() error {
 	if cmd.Terminal != nil {
-		return func() {}, cmd.openTerminal()
+		return cmd.openTerminal()
 	}
-	var start []func()
 	if cmd.Stdin != nil {
 		w, err := cmd.streams.writer(0)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		cmd.after = append(cmd.after, w)
 		if p, ok := cmd.Stdin.(*inPipe); ok {
 			p.set(w)
 		} else {
-			start = append(start, func() { cmd.feed(w) })
+			cmd.attach = append(cmd.attach, func() { cmd.feed(w) })
 		}
 	}
 	for i, out := range []io.Writer{cmd.Stdout, cmd.Stderr} {
@@ -35,20 +33,17 @@ func (cmd *Cmd) open() (attach func(), err error) {
 		}
 		r, err := cmd.streams.reader(uint16(1 + i))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if p, ok := out.(*outPipe); ok {
 			p.set(r)
 			continue
 		}
 		cmd.after = append(cmd.after, r)
-		start = append(start, func() { cmd.collect(out, r) })
+		cmd.copying++
+		cmd.attach = append(cmd.attach, func() { cmd.collect(out, r) })
 	}
-	return func() {
-		for _, f := range start {
-			f()
-		}
-	}, nil
+	return nil
 }
 
 // feed copies stdin. It is not waited for: a read from a terminal of ours

@@ -26,7 +26,7 @@ type streams struct {
 // writer opens a stream to the guest.
 func (s *streams) writer(index uint16) (io.WriteCloser, error) {
 	if s.c.mux != nil {
-		w, err := s.c.mux.Writer(flow.Key{ID: s.id, Index: index})
+		w, err := s.c.mux.Writer(flow.Key{ID: s.id, Index: index}, nil)
 		if err != nil {
 			return nil, err
 		}

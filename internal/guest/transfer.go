@@ -70,14 +70,19 @@ func (c *Client) open(ctx context.Context, req *wire.Read) (*File, error) {
 	f.call = k
 	select {
 	case <-opened:
+	case <-k.done:
+	case <-ctx.Done():
+	}
+	switch {
+	case isClosed(opened):
 		f.stop = context.AfterFunc(ctx, func() { _ = f.r.Close() })
 		return f, nil
-	case <-k.done:
+	case k.over():
 		err = k.wait(ctx, &wire.Count{})
 		if err == nil {
 			err = c.blame("a file that was never opened")
 		}
-	case <-ctx.Done():
+	default:
 		k.drop()
 		err = stopped(ctx)
 	}

@@ -64,8 +64,10 @@ func (m *Mux) Reader(k Key) (*Reader, error) {
 	return r, nil
 }
 
-// Writer opens the end that writes.
-func (m *Mux) Writer(k Key) (*Writer, error) {
+// Writer opens the end that writes. stopped is called once when the reader has
+// gone, on a goroutine of its own, so that whoever fills the stream need not
+// find out by writing; nil: nobody is told.
+func (m *Mux) Writer(k Key, stopped func()) (*Writer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.admit(len(m.out)); err != nil {
@@ -74,7 +76,7 @@ func (m *Mux) Writer(k Key) (*Writer, error) {
 	if m.out[k] != nil {
 		return nil, fault.New(fault.Internal, "stream is open already")
 	}
-	w := &Writer{mux: m, key: k, credit: wire.Window}
+	w := &Writer{mux: m, key: k, credit: wire.Window, stopped: stopped}
 	w.cond.L = &w.mu
 	m.out[k] = w
 	return w, nil

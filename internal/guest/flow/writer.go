@@ -15,6 +15,8 @@ type Writer struct {
 	mux *Mux
 	key Key
 
+	stopped func() // nil: nobody is told
+
 	mu     sync.Mutex // guards below
 	cond   sync.Cond  // of mu: something changed
 	credit int64
@@ -87,8 +89,12 @@ func (w *Writer) grant(n int64) error {
 func (w *Writer) stop(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil {
-		w.err = err
-		w.cond.Broadcast()
+	if w.err != nil {
+		return
+	}
+	w.err = err
+	w.cond.Broadcast()
+	if w.stopped != nil && !w.closed {
+		go w.stopped()
 	}
 }

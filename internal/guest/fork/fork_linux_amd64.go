@@ -2,6 +2,7 @@ package fork
 
 import (
 	"runtime"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -78,7 +79,7 @@ const stackSize = 2048
 //
 //go:noinline
 func lay(c *Command) *program {
-	p := &program{report: new(report), stack: make([]byte, stackSize), ops: make([]op, 0, 80), steps: make([]Step, 0, 80)}
+	p := &program{report: new(report), stack: make([]byte, stackSize), ops: make([]op, 0, 12), steps: make([]Step, 0, 12)}
 
 	p.defaults()
 	p.add(Session, unix.SYS_SETSID)
@@ -106,18 +107,28 @@ func lay(c *Command) *program {
 // noAction is struct sigaction for SIG_DFL.
 var noAction [4]uint64
 
-// defaults takes Go's signal handlers out, and with them what the parent
-// ignores: once the mask is empty, a signal must end the child and not run a
-// handler in the memory that it shares.
+// defaults takes out the parent's signal handlers, and what it ignores: once
+// the mask is empty, a signal must end the child and not run a handler in the
+// memory that it shares.
 func (p *program) defaults() {
-	for sig := uintptr(1); sig <= 64; sig++ {
-		switch sig {
-		case uintptr(unix.SIGKILL), uintptr(unix.SIGSTOP), 32, 33: // the last two are the C library's
-		default:
-			p.add(Session, unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&noAction)), 0, 8)
-		}
+	for _, sig := range handled() {
+		p.add(Session, unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&noAction)), 0, 8)
 	}
 }
+
+// handled lists the signals of this process that are not at their default.
+// They are asked for once: main changes them, if at all, before it forks.
+var handled = sync.OnceValue(func() []uintptr {
+	var list []uintptr
+	for sig := uintptr(1); sig <= 64; sig++ {
+		var old [4]uint64
+		_, _, errno := syscall.RawSyscall6(unix.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+		if errno == 0 && old[0] != 0 && sig != uintptr(unix.SIGKILL) && sig != uintptr(unix.SIGSTOP) {
+			list = append(list, sig)
+		}
+	}
+	return list
+})
 
 func (p *program) add(step Step, nr uintptr, args ...uintptr) {
 	o := op{nr: nr}

@@ -3,8 +3,6 @@
 package inside
 
 import (
-	"os"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-dev/bulkhead/internal/guest/flow"
@@ -25,22 +23,53 @@ var loopback = []struct {
 
 // dial connects to a port of the sandbox and hands the connection out.
 func dial(o *op, m *wire.Dial) error {
-	o.owe(1)
+	if o.s.mux != nil {
+		return o.dialFramed(m)
+	}
 	go func() {
 		fd, err := connect(int(m.Port))
 		if err != nil {
 			o.answer(nil, at(wire.WhereConnect, err))
 			return
 		}
-		if o.s.mux == nil {
-			o.answer(&wire.Empty{}, nil, fd)
-			_ = unix.Close(fd)
+		o.answer(&wire.Empty{}, nil, fd)
+		_ = unix.Close(fd)
+	}()
+	return nil
+}
+
+// The streams of a framed connection.
+const (
+	dialInput  = 0
+	dialOutput = 1
+)
+
+// dialFramed pumps a connection that cannot travel. Its streams are opened
+// before the next frame is read.
+func (o *op) dialFramed(m *wire.Dial) error {
+	o.owe(dialOutput)
+	r, err := o.s.mux.Reader(flow.Key{ID: o.id, Index: dialInput})
+	if err != nil {
+		return at(wire.WhereStream, err)
+	}
+	c := &connection{left: 2}
+	in, out := &half{c: c, how: unix.SHUT_WR}, &half{c: c, how: unix.SHUT_RD}
+	w, err := o.s.mux.Writer(flow.Key{ID: o.id, Index: dialOutput}, func() { _ = out.Close() })
+	if err != nil {
+		_ = r.Close()
+		return at(wire.WhereStream, err)
+	}
+	o.paid(dialOutput)
+	go func() {
+		err := c.open(int(m.Port))
+		if err != nil {
+			_ = r.Close()
+			_ = w.Close()
+			o.answer(nil, at(wire.WhereConnect, err))
 			return
 		}
-		if err := o.frameSocket(fd); err != nil {
-			o.answer(nil, err)
-			return
-		}
+		o.s.pump(in, r)
+		o.s.pump(w, out)
 		o.answer(&wire.Empty{}, nil)
 	}()
 	return nil
@@ -61,26 +90,4 @@ func connect(port int) (int, error) {
 		_ = unix.Close(fd)
 	}
 	return -1, err
-}
-
-// frameSocket pumps a connection that cannot travel: stream 0 goes in, 1 out.
-func (o *op) frameSocket(fd int) error {
-	_ = unix.SetNonblock(fd, true)
-	f := os.NewFile(uintptr(fd), "connection")
-	c := &halves{File: f, left: 2}
-	w, err := o.s.mux.Writer(flow.Key{ID: o.id, Index: 1})
-	if err != nil {
-		_ = f.Close()
-		return at(wire.WhereStream, err)
-	}
-	o.paid(1)
-	r, err := o.s.mux.Reader(flow.Key{ID: o.id, Index: 0})
-	if err != nil {
-		_ = f.Close()
-		_ = w.Close()
-		return at(wire.WhereStream, err)
-	}
-	o.s.pump(half{c, unix.SHUT_WR}, r)
-	o.s.pump(w, half{c, unix.SHUT_RD})
-	return nil
 }

@@ -17,10 +17,11 @@ import (
 // job is an exec as its request sees it.
 type job struct {
 	op *op
+	c  *command
 
 	mu       sync.Mutex   // guards below
 	timer    *time.Timer  // of the time-out; nil: none
-	started  bool         // the host knows that it started
+	started  bool         // the host knows that it started, or does not want to
 	exited   *wire.Exited // nil: it runs
 	timedOut bool
 }
@@ -37,10 +38,10 @@ func startExec(o *op, m *wire.Exec) error {
 		o.answer(notRun(err), nil)
 		return nil
 	}
-	j := &job{op: o}
+	j := &job{op: o, started: m.Quiet}
 	spec := &fork.Command{Path: path, Args: m.Args, Env: m.Env, Dir: m.Dir, Stdio: stdio.child, TTY: m.PTY, Filter: m.Filter, Key: o.s.key}
-	c := &command{id: o.id, ended: j.ended}
-	if err := o.s.execs.start(spec, c); err != nil {
+	j.c = &command{id: o.id, ended: j.ended}
+	if err := o.s.execs.start(spec, j.c); err != nil {
 		var fe *fork.Error
 		if errors.As(err, &fe) && fe.Step == fork.Execve {
 			o.answer(notRun(fe.Errno), nil)
@@ -50,7 +51,9 @@ func startExec(o *op, m *wire.Exec) error {
 	}
 	o.whenCancelled(func() { _, _ = o.s.execs.signal(o.id, unix.SIGKILL) })
 	j.limit(m)
-	j.tell(c.pid, stdio.sent)
+	if !m.Quiet {
+		j.tell(stdio.sent)
+	}
 	return nil
 }
 
@@ -85,8 +88,8 @@ func notRun(err error) *wire.Exited {
 }
 
 // tell says that the command runs, and how it ended if it did meanwhile.
-func (j *job) tell(pid int, fds []int) {
-	_ = j.op.part(&wire.Started{PID: uint32(pid)}, fds...)
+func (j *job) tell(fds []int) {
+	_ = j.op.part(&wire.Started{PID: uint32(j.c.pid)}, fds...)
 	j.mu.Lock()
 	j.started = true
 	exited := j.exited
@@ -98,7 +101,7 @@ func (j *job) tell(pid int, fds []int) {
 
 // ended is called by whoever reaps.
 func (j *job) ended(ws unix.WaitStatus, ru *unix.Rusage) {
-	m := &wire.Exited{User: ru.Utime.Nano(), System: ru.Stime.Nano(), MaxRSS: ru.Maxrss << 10}
+	m := &wire.Exited{PID: uint32(j.c.pid), User: ru.Utime.Nano(), System: ru.Stime.Nano(), MaxRSS: ru.Maxrss << 10}
 	if ws.Signaled() {
 		m.Signal = uint8(ws.Signal())
 	} else {

@@ -30,9 +30,9 @@ func init() {
 		wire.KindRemove:    apart(remove),
 		wire.KindRename:    apart(rename),
 		wire.KindRead:      apart(read),
-		wire.KindWrite:     apart(write),
+		wire.KindWrite:     fed(write),
 		wire.KindWatch:     apart(watch),
-		wire.KindUpload:    apart(upload),
+		wire.KindUpload:    fed(upload),
 		wire.KindDownload:  apart(download),
 		wire.KindDial:      direct(dial),
 		wire.KindShutdown:  apart(shutdown),
@@ -53,6 +53,19 @@ func here[M any, P message[M]](f func(*op, *M) (wire.Message, error)) handler {
 // apart answers on a goroutine of its own.
 func apart[M any, P message[M]](f func(*op, *M) (wire.Message, error)) handler {
 	return parsed[M, P](func(o *op, m *M) { go func() { o.answer(f(o, m)) }() })
+}
+
+// fed is apart with stream 0 from the host, which f closes. It is opened before
+// the next frame is read: that may bring its first bytes.
+func fed[M any, P message[M]](f func(*op, *M, int) (wire.Message, error)) handler {
+	return parsed[M, P](func(o *op, m *M) {
+		in, err := o.input(0)
+		if err != nil {
+			o.answer(nil, err)
+			return
+		}
+		go func() { o.answer(f(o, m, in)) }()
+	})
 }
 
 // direct leaves answering to f, unless it fails.

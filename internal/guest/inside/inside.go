@@ -26,6 +26,10 @@ type Options struct {
 	// First says that this process is the sandbox's first: it reaps every
 	// process, and ends all of them when asked to shut down.
 	First bool
+	// Ended waits until a child may have ended since its last return, for a
+	// first process that is told; it fails when it will not be told any more.
+	// nil: a thread waits for children.
+	Ended func() error
 	// Idle is called when the last request has ended, to give memory back;
 	// nil: nothing.
 	Idle func()
@@ -48,11 +52,18 @@ func Serve(t wire.Transport, opt Options) error {
 		conn: wire.NewConn(t, wire.MaxRequest),
 		opt:  opt,
 		root: root,
+		null: -1,
 		ops:  map[uint64]*op{},
 
 		pumps: map[io.Closer]struct{}{},
 	}
-	s.execs.init(opt.First)
+	if !opt.First {
+		if s.null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+			return err
+		}
+		defer unix.Close(s.null)
+	}
+	s.execs.init(&s.opt)
 	err = s.serve()
 	s.end()
 	return err
@@ -66,6 +77,7 @@ type session struct {
 	execs execs
 	mux   *flow.Mux // nil when descriptors travel
 	key   [2]uint64
+	null  int // what commands get that have no stream; -1: our own 0 to 2, which are nothing else
 
 	mu    sync.Mutex // guards below
 	ops   map[uint64]*op

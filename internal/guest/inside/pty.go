@@ -61,7 +61,7 @@ func (o *op) frameTerminal(master int) error {
 		_ = f.Close()
 		return at(wire.WhereStream, err)
 	}
-	w, err := o.s.mux.Writer(flow.Key{ID: o.id, Index: ptyOutput})
+	w, err := o.s.mux.Writer(flow.Key{ID: o.id, Index: ptyOutput}, func() { _ = f.Close() })
 	if err != nil {
 		_ = r.Close()
 		_ = f.Close()

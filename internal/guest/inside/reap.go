@@ -16,12 +16,12 @@ import (
 // execs is every command that was started and has not ended, and the one
 // place that reaps.
 //
-// A process is looked at before it is reaped (WNOWAIT) and reaped under the
-// lock under which it was forked and is signalled. So no status is lost, however short a
-// command is, and no signal ever reaches a process that got the number of one
-// that has gone.
+// A process is reaped under the lock under which it was forked and is
+// signalled. So no status is lost, however short a command is, and no signal
+// ever reaches a process that got the number of one that has gone.
 type execs struct {
-	all bool // reap every child, not only commands
+	all  bool         // reap every child, not only commands
+	wait func() error // see Options.Ended
 
 	mu      sync.Mutex // guards below
 	born    sync.Cond  // of mu: there is a child, or quit was set
@@ -54,11 +54,14 @@ const maxNames = 4096
 
 // init starts the loop that reaps when this is the sandbox's first process,
 // whose children are all orphans of the sandbox.
-func (e *execs) init(all bool) {
-	e.all = all
+func (e *execs) init(opt *Options) {
+	e.all, e.wait = opt.First, opt.Ended
 	e.born.L = &e.mu
 	e.running, e.names = map[int]*command{}, map[int]uint64{}
-	if all {
+	switch {
+	case e.all && e.wait != nil:
+		e.loop.Go(e.reapWhenTold)
+	case e.all:
 		e.loop.Go(e.reapAll)
 	}
 }
@@ -89,19 +92,22 @@ func (e *execs) start(spec *fork.Command, c *command) error {
 	return nil
 }
 
-// reapAll reaps every child of the process until close.
+// reapWhenTold reaps whenever the process hears that a child has ended.
+func (e *execs) reapWhenTold() {
+	for e.wait() == nil {
+		e.reap(-1)
+	}
+}
+
+// reapAll reaps every child of the process until close, on a thread that
+// waits for them.
 func (e *execs) reapAll() {
 	for {
-		pid, err := peek(unix.P_ALL, 0)
-		if err == unix.ECHILD {
-			if !e.awaitChild() {
-				return
-			}
-			continue
+		err := ended(unix.P_ALL, 0)
+		if err == unix.ECHILD && !e.awaitChild() {
+			return
 		}
-		if err == nil {
-			e.reap(pid)
-		}
+		e.reap(-1)
 	}
 }
 
@@ -116,40 +122,55 @@ func (e *execs) awaitChild() bool {
 	return !e.quit
 }
 
+// reapOne reaps a command where other children are not ours.
 func (e *execs) reapOne(pid int) {
-	if _, err := peek(unix.P_PID, pid); err == nil {
+	if ended(unix.P_PID, pid) == nil {
 		e.reap(pid)
 	}
 }
 
-// peek waits for a child to end and leaves it as it is.
-func peek(kind, id int) (int, error) {
+// ended waits for a child to end and leaves it as it is.
+func ended(kind, id int) error {
 	for {
-		var info unix.Siginfo
-		err := unix.Waitid(kind, id, &info, unix.WEXITED|unix.WNOWAIT, nil)
+		err := unix.Waitid(kind, id, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if err != unix.EINTR {
-			return childOf(&info), err
+			return err
 		}
 	}
 }
 
-// reap collects a child that has ended and tells whoever waits for it.
-func (e *execs) reap(pid int) {
-	var ws unix.WaitStatus
-	var ru unix.Rusage
-	e.mu.Lock()
-	got, err := unix.Wait4(pid, &ws, unix.WNOHANG, &ru)
-	if err != nil || got != pid {
-		e.mu.Unlock() // a debugger's child, or one that a failed fork collected
-		return
+// reap collects what has ended, a pid or with -1 every child, and tells whoever
+// waits for it.
+func (e *execs) reap(which int) {
+	for {
+		var ws unix.WaitStatus
+		var ru unix.Rusage
+		e.mu.Lock()
+		pid := wait4(which, &ws, &ru)
+		if pid <= 0 {
+			e.mu.Unlock()
+			return
+		}
+		c := e.running[pid]
+		delete(e.running, pid)
+		e.usage.add(&ru)
+		e.mu.Unlock()
+		if c != nil {
+			c.ended(ws, &ru)
+		}
 	}
-	c := e.running[pid]
-	delete(e.running, pid)
-	e.usage.add(&ru)
-	e.mu.Unlock()
-	if c != nil {
-		c.ended(ws, &ru)
+}
+
+// wait4 is wait4(2) without waiting, and without telling the scheduler; see
+// wire.FD.
+func wait4(pid int, ws *unix.WaitStatus, ru *unix.Rusage) int {
+	var status int32
+	got, _, errno := unix.RawSyscall6(unix.SYS_WAIT4, uintptr(pid), uintptr(unsafe.Pointer(&status)), unix.WNOHANG, uintptr(unsafe.Pointer(ru)), 0, 0)
+	if errno != 0 {
+		return 0
 	}
+	*ws = unix.WaitStatus(status)
+	return int(got)
 }
 
 func (u *usage) add(ru *unix.Rusage) {
@@ -174,12 +195,13 @@ func (e *execs) signal(id uint64, sig syscall.Signal) (bool, error) {
 	return false, nil
 }
 
-// signalAll sends to every other process of the sandbox; without being its
-// first process, to the groups that it started.
+// signalAll sends to every other process of the sandbox. Only the first
+// process of a pid namespace may say "every": anywhere else it would mean the
+// host's. Others send to the groups that they started.
 func (e *execs) signalAll(sig syscall.Signal) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.all {
+	if e.all && unix.Getpid() == 1 {
 		_ = unix.Kill(-1, sig)
 		return
 	}
@@ -207,10 +229,3 @@ func (e *execs) close() {
 		e.loop.Wait()
 	}
 }
-
-// childOf is si_pid, which x/sys leaves unnamed.
-func childOf(info *unix.Siginfo) int {
-	return int(*(*int32)(unsafe.Add(unsafe.Pointer(info), siPid)))
-}
-
-const siPid = 16 // on 64-bit machines

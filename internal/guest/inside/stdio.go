@@ -13,7 +13,7 @@ type stdio struct {
 
 // open gets the streams that the request names.
 func (s *stdio) open(o *op, m *wire.Exec) error {
-	s.child = [3]int{-1, -1, -1}
+	s.child = [3]int{o.s.null, o.s.null, o.s.null}
 	if m.PTY {
 		o.owe(ptyOutput)
 		return s.terminal(o, m)

@@ -37,16 +37,17 @@ func (o *op) output(index uint16) (int, error) {
 	if o.s.mux == nil {
 		return o.take()
 	}
-	w, err := o.s.mux.Writer(flow.Key{ID: o.id, Index: index})
+	ours, theirs, err := pipe(0)
 	if err != nil {
+		return -1, at(wire.WhereStream, err)
+	}
+	w, err := o.s.mux.Writer(flow.Key{ID: o.id, Index: index}, func() { _ = ours.Close() })
+	if err != nil {
+		_ = ours.Close()
+		_ = unix.Close(theirs)
 		return -1, at(wire.WhereStream, err)
 	}
 	o.paid(index)
-	ours, theirs, err := pipe(0)
-	if err != nil {
-		_ = w.Close()
-		return -1, at(wire.WhereStream, err)
-	}
 	o.s.pump(w, ours)
 	return theirs, nil
 }
@@ -75,8 +76,11 @@ func (s *session) stopPumps() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.pumps {
-		if f, ok := c.(*os.File); ok { // the others have ended with the session
-			_ = f.Close()
+		switch c := c.(type) { // the others have ended with the session
+		case *os.File:
+			_ = c.Close()
+		case *half:
+			_ = c.c.file().Close()
 		}
 	}
 }

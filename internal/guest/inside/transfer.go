@@ -47,11 +47,7 @@ func read(o *op, m *wire.Read) (wire.Message, error) {
 }
 
 // write takes a file's bytes.
-func write(o *op, m *wire.Write) (wire.Message, error) {
-	in, err := o.input(0)
-	if err != nil {
-		return nil, err
-	}
+func write(o *op, m *wire.Write, in int) (wire.Message, error) {
 	defer unix.Close(in)
 	t, err := o.s.target(m)
 	if err != nil {

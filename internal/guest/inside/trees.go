@@ -12,11 +12,7 @@ import (
 )
 
 // upload unpacks a tree into a folder, which is made if it is missing.
-func upload(o *op, m *wire.Tree) (wire.Message, error) {
-	in, err := o.input(0)
-	if err != nil {
-		return nil, err
-	}
+func upload(o *op, m *wire.Tree, in int) (wire.Message, error) {
 	f := os.NewFile(uintptr(in), "stream")
 	defer f.Close()
 	if err := o.s.mkdir(m.Path, 0o755, true); err != nil {

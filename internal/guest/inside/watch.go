@@ -30,6 +30,8 @@ type watcher struct {
 	file      *os.File
 	folders   map[int32]string // watch to path, relative to the root
 	cut       bool             // there are more folders than may be watched
+	found     []wire.Event     // what was in a folder before it was watched
+	started   bool             // the host knows what is there
 }
 
 // watch reports changes until it is cancelled.
@@ -52,13 +54,26 @@ func watch(o *op, m *wire.Watch) (wire.Message, error) {
 		if err != nil {
 			return nil, at(wire.WhereRead, err)
 		}
-		if events := w.parse(buf[:n]); len(events) > 0 {
-			if err := o.part(&wire.Events{List: events}); err != nil {
-				return nil, at(wire.WhereRead, err)
-			}
+		if err := o.tell(w.parse(buf[:n])); err != nil {
+			return nil, at(wire.WhereRead, err)
 		}
 	}
 }
+
+// tell sends events, as many in a frame as fit.
+func (o *op) tell(events []wire.Event) error {
+	for len(events) > 0 {
+		n := min(len(events), eventsPiece)
+		if err := o.part(&wire.Events{List: events[:n]}); err != nil {
+			return err
+		}
+		events = events[n:]
+	}
+	return nil
+}
+
+// eventsPiece of the longest paths fit into a frame.
+const eventsPiece = wire.MaxReply / (wire.MaxPath + 16)
 
 func (s *session) watcher(m *wire.Watch) (*watcher, error) {
 	p, err := s.root.Resolve(m.Path, true)
@@ -81,6 +96,7 @@ func (s *session) watcher(m *wire.Watch) (*watcher, error) {
 		w.close()
 		return nil, err
 	}
+	w.started = true
 	return w, nil
 }
 
@@ -92,7 +108,8 @@ func (w *watcher) close() {
 const watchMask = unix.IN_CREATE | unix.IN_MODIFY | unix.IN_CLOSE_WRITE | unix.IN_DELETE | unix.IN_DELETE_SELF |
 	unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_MOVE_SELF | unix.IN_ATTRIB
 
-// add watches a file or folder by its descriptor, and the folders in it.
+// add watches a file or folder by its descriptor, and the folders in it. What
+// is in a folder that appeared is told: it may have been made before.
 func (w *watcher) add(fd int, rel string, depth int) error {
 	if len(w.folders) >= maxWatches || depth > maxWatchDepth {
 		w.cut = true
@@ -106,8 +123,14 @@ func (w *watcher) add(fd int, rel string, depth int) error {
 	if !w.recursive {
 		return nil
 	}
-	for _, name := range foldersIn(fd) {
-		w.enter(fd, name, path.Join(rel, name), depth+1)
+	for _, e := range entries(fd) {
+		full := path.Join(rel, e.Name())
+		if w.started {
+			w.found = appendEvent(w.found, full, wire.Created)
+		}
+		if e.IsDir() {
+			w.enter(fd, e.Name(), full, depth+1)
+		}
 	}
 	return nil
 }
@@ -124,21 +147,23 @@ func (w *watcher) enter(parent int, name, rel string, depth int) {
 	}
 }
 
-func foldersIn(dir int) []string {
+// entries lists a folder; a file, or one that cannot be read, has none.
+func entries(dir int) []os.DirEntry {
 	fd, err := beneath.Parent{Dir: dir, Name: "."}.OpenDir()
 	if err != nil {
 		return nil
 	}
 	f := os.NewFile(uintptr(fd), "folder")
 	defer f.Close()
-	entries, _ := f.ReadDir(-1)
-	var names []string
-	for _, e := range entries {
-		if e.IsDir() {
-			names = append(names, e.Name())
-		}
+	list, _ := f.ReadDir(-1)
+	return list
+}
+
+func appendEvent(list []wire.Event, rel string, bits uint8) []wire.Event {
+	if bits == 0 || len(rel) > wire.MaxPath {
+		return list
 	}
-	return names
+	return append(list, wire.Event{Path: rel, Bits: bits})
 }
 
 // parse turns inotify's records into events.
@@ -175,45 +200,32 @@ func (w *watcher) event(list []wire.Event, wd int32, mask uint32, name string) [
 		delete(w.folders, wd)
 		return list
 	}
-	rel := path.Join(folder, name)
-	if w.recursive && mask&unix.IN_ISDIR != 0 && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 {
-		list = w.appeared(list, rel)
-	}
 	if mask&(unix.IN_DELETE_SELF|unix.IN_MOVE_SELF) != 0 && folder != "" {
 		return list // its parent tells the same
 	}
-	if bits := bitsOf(mask); bits != 0 && len(rel) <= wire.MaxPath {
-		list = append(list, wire.Event{Path: rel, Bits: bits})
+	rel := path.Join(folder, name)
+	list = appendEvent(list, rel, bitsOf(mask))
+	if w.recursive && mask&unix.IN_ISDIR != 0 && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 {
+		w.appeared(rel)
+		list = append(list, w.found...)
+		w.found = nil
 	}
 	return list
 }
 
-// appeared watches a new folder and tells what was made in it before.
-func (w *watcher) appeared(list []wire.Event, rel string) []wire.Event {
+// appeared watches a new folder.
+func (w *watcher) appeared(rel string) {
 	r, err := beneath.At(w.root)
 	if err != nil {
-		return list
+		return
 	}
 	defer r.Close()
 	p, err := r.Resolve(rel, false)
 	if err != nil {
-		return list
+		return
 	}
 	defer p.Close()
 	w.enter(p.Dir, p.Name, rel, strings.Count(rel, "/")+1)
-	fd, err := p.OpenDir()
-	if err != nil {
-		return list
-	}
-	f := os.NewFile(uintptr(fd), "folder")
-	defer f.Close()
-	names, _ := f.Readdirnames(1024)
-	for _, n := range names {
-		if full := path.Join(rel, n); len(full) <= wire.MaxPath {
-			list = append(list, wire.Event{Path: full, Bits: wire.Created})
-		}
-	}
-	return list
 }
 
 // changes says which of inotify's bits mean what on the wire.

@@ -91,12 +91,16 @@ func (rc *receiver) enter(rec record) error {
 	if len(rc.stack) > MaxDepth {
 		return damaged("deeper than %d folders", MaxDepth)
 	}
-	if err := unix.Mkdirat(rc.top(), rec.name, 0o700); err != nil && err != unix.EEXIST {
-		return os.NewSyscallError("mkdir", err)
+	made := unix.Mkdirat(rc.top(), rec.name, 0o700)
+	if made != nil && made != unix.EEXIST {
+		return os.NewSyscallError("mkdir", made)
 	}
 	fd, err := unix.Openat(rc.top(), rec.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil { // a file or a link stands there
 		return os.NewSyscallError("open folder", err)
+	}
+	if made != nil {
+		_ = unix.Fchmod(fd, 0o700) // one that is there may be closed to us; it gets its mode at the end
 	}
 	rc.stack = append(rc.stack, level{fd, rec.mode, rec.mtime})
 	rc.sum.Entries++

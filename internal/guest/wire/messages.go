@@ -60,6 +60,7 @@ type Exec struct {
 	PTY     bool // its streams are one terminal
 	Rows    uint16
 	Cols    uint16
+	Quiet   bool // do not tell that it started; not with PTY
 }
 
 // Fields is the order of the wire.
@@ -74,11 +75,15 @@ func (m *Exec) Fields(c *Codec) {
 	c.Bool(&m.PTY)
 	c.U16(&m.Rows)
 	c.U16(&m.Cols)
+	c.Bool(&m.Quiet)
 	if len(m.Args) == 0 {
 		c.fail("a command without a name")
 	}
 	if len(m.Filter)%8 != 0 {
 		c.fail("a filter that is not whole instructions")
+	}
+	if m.PTY && m.Quiet {
+		c.fail("a terminal that nobody is told of")
 	}
 }
 
@@ -90,6 +95,7 @@ func (m *Started) Fields(c *Codec) { c.U32(&m.PID) }
 
 // Exited ends an exec.
 type Exited struct {
+	PID      uint32 // 0: it could not be run
 	Code     uint8
 	Signal   uint8 // 0: it ended by itself
 	TimedOut bool
@@ -102,6 +108,7 @@ type Exited struct {
 
 // Fields is the order of the wire.
 func (m *Exited) Fields(c *Codec) {
+	c.U32(&m.PID)
 	c.U8(&m.Code)
 	c.U8(&m.Signal)
 	c.Bool(&m.TimedOut)

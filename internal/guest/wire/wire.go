@@ -28,7 +28,7 @@ const (
 )
 
 // Window is how many bytes of a framed stream may be on the way unread.
-const Window = 256 << 10
+const Window = 1 << 20
 
 // Kind says what a frame is.
 type Kind uint8
