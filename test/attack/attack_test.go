@@ -5,11 +5,10 @@ package attack
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/bulkhead-dev/bulkhead/internal/jail/reexec"
+	"github.com/bulkhead-dev/bulkhead/internal/kernel/kerneltest"
 )
 
 // pinned is how many rows there are for whom, and how many of them must have
@@ -22,47 +21,27 @@ var pinned = map[string]struct{ rows, ran int }{
 // launchers are both ways to start a sandbox: every row is run with each.
 var launchers = []string{"program", "reexec"}
 
-// base is the folder of the whole run; victim is the program in it.
-var base, victim string
+// house is the suite that all tests share.
+var house *suite
 
 func TestMain(m *testing.M) {
+	Init()
 	reexec.Init()
-	starter()
-	code, err := setUp(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(run(m))
 }
 
-// setUp builds the victim and runs the tests. The folder is in /var/tmp: a
-// sandbox has a /tmp of its own, which Landlock allows by its name.
-func setUp(m *testing.M) (int, error) {
+func run(m *testing.M) int {
 	var err error
-	if base, err = os.MkdirTemp("/var/tmp", "bulkhead-attack-*"); err != nil {
-		return 1, err
+	if house, err = newSuite(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	defer os.RemoveAll(base)
-	victim = filepath.Join(base, "bin", "victim")
-	for _, dir := range []string{base, filepath.Dir(victim)} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return 1, err
-		}
-		if err := os.Chmod(dir, 0o755); err != nil {
-			return 1, err
-		}
+	code := m.Run()
+	if err := house.close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	build := exec.Command("go", "build", "-trimpath", "-o", victim, "./victim")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("build victim: %w\n%s", err, out)
-	}
-	// What tests of the layer leave for a sandbox without a root of its own.
-	if err := os.Setenv("TMPDIR", base); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
+	return code
 }
 
 func TestRows_areStoppedByTheirWalls(t *testing.T) {
@@ -74,7 +53,7 @@ func TestRows_areStoppedByTheirWalls(t *testing.T) {
 					continue
 				}
 				t.Run(r.id+" "+r.attack, func(t *testing.T) {
-					r.need.check(t)
+					kerneltest.Need(t, r.need.name, r.need.met(), "the attack would fail without a sandbox too")
 					r.prove(t, launcher)
 					ran[r.id+r.attack] = true
 				})
@@ -102,26 +81,28 @@ func TestRows_areAllThere(t *testing.T) {
 // prove shows that the row's walls stop it, and that nothing else does.
 func (r row) prove(t *testing.T, launcher string) {
 	if r.bare {
-		c := newCell(t, r, launcher, nil)
+		c := house.cell(t, r, launcher, nil)
 		c.bare = true
 		if v := r.try(c); !v.succeeded {
 			t.Errorf("without a sandbox it failed too, so it proves nothing: %s", v.saw)
 		}
-	} else if v := r.try(newCell(t, r, launcher, r.open())); !v.succeeded {
+	} else if v := r.try(house.cell(t, r, launcher, r.open())); !v.succeeded {
 		t.Errorf("without %q it failed too, so they are not what stops it: %s", r.open(), v.saw)
 	}
-	c := newCell(t, r, launcher, nil)
+	c := house.cell(t, r, launcher, nil)
 	if v := r.try(c); v.succeeded {
 		t.Errorf("with all walls it succeeded: %s", v.saw)
 	}
-	c.reported(r)
-	traced := newCell(t, r, launcher, nil)
+	for _, wall := range c.unreported(r) {
+		t.Errorf("the report does not name %q as enforced", wall)
+	}
+	traced := house.cell(t, r, launcher, nil)
 	traced.policy.TraceDenials = true
 	if v := r.try(traced); v.succeeded {
 		t.Errorf("with all walls and a trace it succeeded: %s", v.saw)
 	}
 	if asRoot() {
-		c := newCell(t, r, launcher, nil)
+		c := house.cell(t, r, launcher, nil)
 		c.fromTemplate()
 		if v := r.try(c); v.succeeded {
 			t.Errorf("with all walls, from a template, it succeeded: %s", v.saw)
@@ -131,7 +112,7 @@ func (r row) prove(t *testing.T, launcher string) {
 		return
 	}
 	for _, wall := range r.stops() {
-		if v := r.try(newCell(t, r, launcher, r.alone(wall))); v.succeeded {
+		if v := r.try(house.cell(t, r, launcher, r.alone(wall))); v.succeeded {
 			t.Errorf("%q does not stop it alone: %s", wall, v.saw)
 		}
 	}

@@ -6,6 +6,9 @@
 // with only one of its walls left it must fail too, because each of them is
 // said to stop it alone. docs/attacks.md is the table for people.
 //
-// The package has tests only. They touch nothing of the host outside their own
-// temporary folders, and no victim does harm when it succeeds.
+// The tests run every row so. Run is the suite as a product: each row without
+// its walls and with all of them, by whoever wants to know what holds here.
+//
+// Nothing of the host outside their own temporary folders is touched, and no
+// victim does harm when it succeeds.
 package attack

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bulkhead-dev/bulkhead/event"
 	"github.com/bulkhead-dev/bulkhead/internal/jail"
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 )
@@ -82,7 +81,7 @@ func TestRows_nameWallsThatExist(t *testing.T) {
 // process is born in.
 func steps(t *testing.T) []string {
 	t.Helper()
-	plan, err := layer("program", nil).Plan(t.Context(), sandbox.Request{Args: []string{"true"}})
+	plan, err := house.layer("program", nil).Plan(t.Context(), sandbox.Request{Args: []string{"true"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,32 +98,4 @@ func steps(t *testing.T) []string {
 		}
 	}
 	return all
-}
-
-// reportedAs are walls that the report has under another name.
-var reportedAs = map[string]string{
-	pidNS:          jail.StepNamespaces,
-	mountNS:        jail.StepNamespaces,
-	ipcNS:          jail.StepNamespaces,
-	utsNS:          jail.StepNamespaces,
-	jail.StepFiles: jail.StepStdio,
-}
-
-// reported checks that the report of a sandbox with all walls names the ones
-// that the row says stop it.
-func (c *cell) reported(r row) {
-	c.Helper()
-	if len(c.result.Report.Steps) == 0 {
-		return // the row did not keep the result
-	}
-	for _, wall := range r.stops() {
-		if name := reportedAs[wall]; name != "" {
-			wall = name
-		}
-		if !slices.ContainsFunc(c.result.Report.Steps, func(s event.Step) bool {
-			return (s.Name == wall || strings.HasPrefix(s.Name, wall+" ")) && s.Status == event.Enforced
-		}) {
-			c.Errorf("the report does not name %q as enforced", wall)
-		}
-	}
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package victim
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ func inside(args []string) any {
 	if err != nil {
 		return counted("read the flags", 0, err)
 	}
-	cmd := exec.Command("/proc/self/exe", "calls", args[1])
+	cmd := again("calls", args[1])
 	cmd.Stdout = os.Stdout
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: uintptr(flags)}
 	if flags&syscall.CLONE_NEWUSER != 0 {

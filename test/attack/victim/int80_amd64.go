@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package victim
 
 // call80 makes a system call by the 32-bit entry: int 0x80, number in EAX.
 func call80(nr uintptr) int32

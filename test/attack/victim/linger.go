@@ -1,11 +1,10 @@
 //go:build linux
 
-package main
+package victim
 
 import (
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"syscall"
 	"time"
@@ -15,7 +14,7 @@ import (
 // FILE for SECONDS, and ends: daemon FILE SECONDS [stdout]. With the word stdout
 // the process keeps the stream open too.
 func daemon(args []string) any {
-	cmd := exec.Command("/proc/self/exe", "hold", args[0], args[1])
+	cmd := again("hold", args[0], args[1])
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if len(args) > 2 {
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

@@ -37,7 +37,7 @@ func (c *cell) leak(name string) int {
 // A start that is refused is as good as one that finds nothing.
 func (c *cell) startIn(dir string) verdict {
 	c.Helper()
-	req := c.command(victim, "calls", encode([]call{sys(unix.SYS_NEWFSTATAT, at, "secret", buf(144), 0)}))
+	req := c.command(c.victim, "calls", encode([]call{sys(unix.SYS_NEWFSTATAT, at, "secret", buf(144), 0)}))
 	req.Dir = dir
 	if c.bare {
 		return told2(answers(c.unsandboxed(req).Stdout), 1)
@@ -51,7 +51,7 @@ func (c *cell) startIn(dir string) verdict {
 
 // swapped changes the granted folder after the plan was made.
 func swapped(c *cell) verdict {
-	args := []string{victim, "calls", encode([]call{open(c.shown+"/secret", unix.O_RDONLY), readOf(0)})}
+	args := []string{c.victim, "calls", encode([]call{open(c.shown+"/secret", unix.O_RDONLY), readOf(0)})}
 	swap := func() {
 		c.must(os.Rename(c.shown, c.shown+".old"))
 		c.must(os.Symlink(c.hidden, c.shown))
@@ -135,8 +135,8 @@ const disk = "/dev/loop-control"
 // setuidRun runs a copy of the victim that is root's and setuid, and asks who
 // it is by opening root's own file.
 func setuidRun(c *cell) verdict {
-	program := filepath.Join(c.writable, "program")
-	b, err := os.ReadFile(victim)
+	program := filepath.Join(c.writable, filepath.Base(c.victim))
+	b, err := os.ReadFile(c.victim)
 	c.must(err)
 	c.must(os.WriteFile(program, b, 0o755))
 	c.must(os.Chmod(program, 0o755|os.ModeSetuid))

@@ -10,12 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
-	"testing"
 
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
-	"github.com/bulkhead-dev/bulkhead/internal/sandbox/native"
 	"github.com/bulkhead-dev/bulkhead/policy"
 )
 
@@ -26,7 +23,8 @@ const secret = "the-secret-of-the-host"
 // fresh folders of the host around it. Everybody on the host may read and
 // write these, so that nothing but the walls stands before the victim.
 type cell struct {
-	testing.TB
+	trial
+	*suite
 	launcher string
 	drop     []string
 	bare     bool // no sandbox at all
@@ -38,13 +36,23 @@ type cell struct {
 	writable string // a folder that it may write
 	hidden   string // a folder that it was not given; holds "secret" and "target"
 	result   sandbox.Result
+	reached  bool // the kernel looked at the call, and refused it as it should
 }
 
-var cells atomic.Int64
+// trial is what a row needs of whoever runs it; a testing.TB is one.
+type trial interface {
+	Helper()
+	Context() context.Context
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
 
-func newCell(t testing.TB, r row, launcher string, drop []string) *cell {
+// cell makes one for a row, with some walls taken out.
+func (s *suite) cell(t trial, r row, launcher string, drop []string) *cell {
 	t.Helper()
-	c := &cell{TB: t, launcher: launcher, drop: drop, dir: filepath.Join(base, fmt.Sprintf("cell-%d", cells.Add(1)))}
+	c := &cell{trial: t, suite: s, launcher: launcher, drop: drop, dir: filepath.Join(s.base, fmt.Sprintf("cell-%d", s.cells.Add(1)))}
 	c.shown, c.writable, c.hidden = filepath.Join(c.dir, "shown"), filepath.Join(c.dir, "writable"), filepath.Join(c.dir, "hidden")
 	for _, dir := range []string{c.dir, c.shown, c.writable, c.hidden} {
 		c.must(os.Mkdir(dir, 0o777))
@@ -53,7 +61,7 @@ func newCell(t testing.TB, r row, launcher string, drop []string) *cell {
 	c.write(filepath.Join(c.shown, "file"), "shown")
 	c.write(filepath.Join(c.hidden, "secret"), secret)
 	c.write(filepath.Join(c.hidden, "target"), "untouched")
-	c.policy.Filesystem.Read = []string{c.shown, filepath.Dir(victim)}
+	c.policy.Filesystem.Read = []string{c.shown, filepath.Dir(s.victim)}
 	c.policy.Filesystem.Write = []string{c.writable}
 	if r.policy != nil {
 		r.policy(&c.policy)
@@ -89,18 +97,7 @@ func (c *cell) changed(name, was string) verdict {
 }
 
 // manager is the native layer with the cell's walls.
-func (c *cell) manager() *sandbox.Manager { return sandbox.New(layer(c.launcher, c.drop)) }
-
-// layers are kept: each has a user of its own and a thread that starts things.
-var layers = map[string]*native.Layer{}
-
-func layer(launcher string, drop []string) *native.Layer {
-	key := fmt.Sprintf("%s %q", launcher, drop)
-	if layers[key] == nil {
-		layers[key] = native.New(native.Options{Launcher: launcher, Drop: drop})
-	}
-	return layers[key]
-}
+func (c *cell) manager() *sandbox.Manager { return sandbox.New(c.layer(c.launcher, c.drop)) }
 
 // run runs a command in the sandbox, or without one, and keeps its result.
 func (c *cell) run(args ...string) sandbox.Result {
@@ -163,7 +160,7 @@ func (c *cell) unsandboxed(req sandbox.Request) sandbox.Result {
 // attack runs a subcommand of the victim.
 func (c *cell) attack(args ...string) sandbox.Result {
 	c.Helper()
-	return c.run(append([]string{victim}, args...)...)
+	return c.run(append([]string{c.victim}, args...)...)
 }
 
 // calls runs a list of system calls.

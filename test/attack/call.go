@@ -109,6 +109,7 @@ func anyOf(list ...call) func(*cell) verdict {
 func reaches(c1 call, answers ...unix.Errno) func(*cell) verdict {
 	return func(c *cell) verdict {
 		as := c.calls(c1)
+		c.reached = len(as) == 1 && as[0].Errno != 0 && slices.Contains(answers, as[0].Errno)
 		return told(as, len(as) == 1 && slices.Contains(answers, as[0].Errno))
 	}
 }

@@ -47,7 +47,7 @@ func dying(status string) bool { return status == "" || ending.MatchString(statu
 func (c *cell) sibling(list ...call) []answer {
 	c.Helper()
 	text := strings.ReplaceAll(encode(list), `"'PID"`, `"'"$!"'"`)
-	script := fmt.Sprintf("sleep 20 >/dev/null 2>&1 & exec %s calls '%s'", victim, text)
+	script := fmt.Sprintf("sleep 20 >/dev/null 2>&1 & exec %s calls '%s'", c.victim, text)
 	return answers(c.run("/bin/sh", "-c", script).Stdout)
 }
 

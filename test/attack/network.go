@@ -157,7 +157,7 @@ func (v verdict) or(err error) verdict {
 // neighbours starts a sandbox that listens, and another one that connects.
 func neighbours(c *cell) verdict {
 	port := c.writable + "/port"
-	req := c.command(victim, "serve", port, port+".stop")
+	req := c.command(c.victim, "serve", port, port+".stop")
 	listening := make(chan string)
 	go func() {
 		res, err := c.manager().Run(context.Background(), req, sandbox.IO{})

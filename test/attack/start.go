@@ -22,8 +22,11 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox/native"
 )
 
-// starterVariable holds what a starter shall start.
-const starterVariable = "BULKHEAD_ATTACK_START"
+// A starter has this name, and in this variable what it shall start.
+const (
+	starterName     = "bulkhead-attack-starter"
+	starterVariable = "BULKHEAD_ATTACK_START"
+)
 
 // start is a sandbox that another process starts, so that the process can be
 // killed, or have any stdio.
@@ -35,10 +38,10 @@ type start struct {
 
 // starter is the main function of that process. Otherwise it does nothing.
 func starter() {
-	text := os.Getenv(starterVariable)
-	if text == "" {
+	if len(os.Args) != 1 || os.Args[0] != starterName {
 		return
 	}
+	text := os.Getenv(starterVariable)
 	os.Unsetenv(starterVariable)
 	var s start
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
@@ -56,9 +59,10 @@ func starter() {
 // starts is a process that starts the cell's sandbox.
 func (c *cell) starts(args ...string) *exec.Cmd {
 	c.Helper()
-	text, err := json.Marshal(start{c.launcher, c.drop, c.command(append([]string{victim}, args...)...)})
+	text, err := json.Marshal(start{c.launcher, c.drop, c.command(append([]string{c.victim}, args...)...)})
 	c.must(err)
 	cmd := exec.Command("/proc/self/exe")
+	cmd.Args[0] = starterName
 	cmd.Env = append(os.Environ(), starterVariable+"="+string(text))
 	return cmd
 }
