@@ -28,9 +28,9 @@ const (
 // less, and siblings never see each other. Only daemon knows everyone.
 var rules = []rule{
 	// Entry points and what proves the whole.
-	{"cmd/...", "cmd/bulkhead/internal/... api/... internal/daemon/... internal/service/... internal/server/... internal/sandbox/... internal/jail/... internal/grant internal/kernel/... " + nouns + "bundle/... github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term golang.org/x/sync/... " + sys + wire},
+	{"cmd/...", "cmd/bulkhead/internal/... api/... internal/daemon/... internal/service/... internal/server/... internal/sandbox/... internal/jail/... internal/grant internal/kernel/... test/attack " + nouns + "bundle/... github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term golang.org/x/sync/... " + sys + wire},
 	{"bench/...", "api/... internal/... " + nouns + sys},
-	{"test/...", "internal/... " + nouns + sys},
+	{"test/...", "internal/... test/... " + nouns + sys},
 	{"internal/tools/...", "policy internal/... github.com/bufbuild/protocompile/... google.golang.org/protobuf/..."},
 
 	// The composition root, the faces, the actions.

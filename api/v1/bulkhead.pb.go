@@ -2083,6 +2083,135 @@ func (x *Capability) GetRemedy() string {
 	return ""
 }
 
+// Selftest is how every attack of the suite went on this host.
+type Selftest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rows          []*SelftestRow         `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Selftest) Reset() {
+	*x = Selftest{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Selftest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Selftest) ProtoMessage() {}
+
+func (x *Selftest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Selftest.ProtoReflect.Descriptor instead.
+func (*Selftest) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Selftest) GetRows() []*SelftestRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+type SelftestRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Attack        string                 `protobuf:"bytes,2,opt,name=attack,proto3" json:"attack,omitempty"`
+	Bare          string                 `protobuf:"bytes,3,opt,name=bare,proto3" json:"bare,omitempty"`       // without the walls: succeeded, reached the kernel, failed, not tried
+	Verdict       string                 `protobuf:"bytes,4,opt,name=verdict,proto3" json:"verdict,omitempty"` // blocked, open, untestable
+	StoppedBy     []string               `protobuf:"bytes,5,rep,name=stopped_by,json=stoppedBy,proto3" json:"stopped_by,omitempty"`
+	Why           string                 `protobuf:"bytes,6,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SelftestRow) Reset() {
+	*x = SelftestRow{}
+	mi := &file_api_v1_bulkhead_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SelftestRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SelftestRow) ProtoMessage() {}
+
+func (x *SelftestRow) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_bulkhead_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SelftestRow.ProtoReflect.Descriptor instead.
+func (*SelftestRow) Descriptor() ([]byte, []int) {
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *SelftestRow) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SelftestRow) GetAttack() string {
+	if x != nil {
+		return x.Attack
+	}
+	return ""
+}
+
+func (x *SelftestRow) GetBare() string {
+	if x != nil {
+		return x.Bare
+	}
+	return ""
+}
+
+func (x *SelftestRow) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *SelftestRow) GetStoppedBy() []string {
+	if x != nil {
+		return x.StoppedBy
+	}
+	return nil
+}
+
+func (x *SelftestRow) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 // Validation is the answer to blueprint validate.
 type Validation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2097,7 +2226,7 @@ type Validation struct {
 
 func (x *Validation) Reset() {
 	*x = Validation{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[27]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2109,7 +2238,7 @@ func (x *Validation) String() string {
 func (*Validation) ProtoMessage() {}
 
 func (x *Validation) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[27]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2122,7 +2251,7 @@ func (x *Validation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Validation.ProtoReflect.Descriptor instead.
 func (*Validation) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{27}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Validation) GetOk() bool {
@@ -2174,7 +2303,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[28]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2186,7 +2315,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[28]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2199,7 +2328,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{28}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Problem) GetFile() string {
@@ -2257,7 +2386,7 @@ type Review struct {
 
 func (x *Review) Reset() {
 	*x = Review{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[29]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2269,7 +2398,7 @@ func (x *Review) String() string {
 func (*Review) ProtoMessage() {}
 
 func (x *Review) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[29]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2282,7 +2411,7 @@ func (x *Review) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Review.ProtoReflect.Descriptor instead.
 func (*Review) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{29}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Review) GetName() string {
@@ -2326,7 +2455,7 @@ type ReviewLine struct {
 
 func (x *ReviewLine) Reset() {
 	*x = ReviewLine{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[30]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2338,7 +2467,7 @@ func (x *ReviewLine) String() string {
 func (*ReviewLine) ProtoMessage() {}
 
 func (x *ReviewLine) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[30]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +2480,7 @@ func (x *ReviewLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReviewLine.ProtoReflect.Descriptor instead.
 func (*ReviewLine) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{30}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ReviewLine) GetSubject() string {
@@ -2401,7 +2530,7 @@ type Explanation struct {
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[31]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2413,7 +2542,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[31]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2426,7 +2555,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{31}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Explanation) GetLayer() string {
@@ -2463,7 +2592,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[32]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2475,7 +2604,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[32]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2488,7 +2617,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{32}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Error) GetKind() string {
@@ -2531,7 +2660,7 @@ type VersionInfo struct {
 
 func (x *VersionInfo) Reset() {
 	*x = VersionInfo{}
-	mi := &file_api_v1_bulkhead_proto_msgTypes[33]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2543,7 +2672,7 @@ func (x *VersionInfo) String() string {
 func (*VersionInfo) ProtoMessage() {}
 
 func (x *VersionInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_bulkhead_proto_msgTypes[33]
+	mi := &file_api_v1_bulkhead_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2556,7 +2685,7 @@ func (x *VersionInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionInfo.ProtoReflect.Descriptor instead.
 func (*VersionInfo) Descriptor() ([]byte, []int) {
-	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{33}
+	return file_api_v1_bulkhead_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *VersionInfo) GetVersion() string {
@@ -2776,7 +2905,17 @@ const file_api_v1_bulkhead_proto_rawDesc = "" +
 	"\x02ok\x18\x03 \x01(\bR\x02ok\x12\x1a\n" +
 	"\brequired\x18\x04 \x01(\bR\brequired\x12\x16\n" +
 	"\x06detail\x18\x05 \x01(\tR\x06detail\x12\x16\n" +
-	"\x06remedy\x18\x06 \x01(\tR\x06remedy\"\xb2\x01\n" +
+	"\x06remedy\x18\x06 \x01(\tR\x06remedy\"8\n" +
+	"\bSelftest\x12,\n" +
+	"\x04rows\x18\x01 \x03(\v2\x18.bulkhead.v1.SelftestRowR\x04rows\"\x94\x01\n" +
+	"\vSelftestRow\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06attack\x18\x02 \x01(\tR\x06attack\x12\x12\n" +
+	"\x04bare\x18\x03 \x01(\tR\x04bare\x12\x18\n" +
+	"\averdict\x18\x04 \x01(\tR\averdict\x12\x1d\n" +
+	"\n" +
+	"stopped_by\x18\x05 \x03(\tR\tstoppedBy\x12\x10\n" +
+	"\x03why\x18\x06 \x01(\tR\x03why\"\xb2\x01\n" +
 	"\n" +
 	"Validation\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x18\n" +
@@ -2841,7 +2980,7 @@ func file_api_v1_bulkhead_proto_rawDescGZIP() []byte {
 	return file_api_v1_bulkhead_proto_rawDescData
 }
 
-var file_api_v1_bulkhead_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_api_v1_bulkhead_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_api_v1_bulkhead_proto_goTypes = []any{
 	(*Grants)(nil),             // 0: bulkhead.v1.Grants
 	(*SubmitJobRequest)(nil),   // 1: bulkhead.v1.SubmitJobRequest
@@ -2870,65 +3009,68 @@ var file_api_v1_bulkhead_proto_goTypes = []any{
 	(*ExecResult)(nil),         // 24: bulkhead.v1.ExecResult
 	(*Doctor)(nil),             // 25: bulkhead.v1.Doctor
 	(*Capability)(nil),         // 26: bulkhead.v1.Capability
-	(*Validation)(nil),         // 27: bulkhead.v1.Validation
-	(*Problem)(nil),            // 28: bulkhead.v1.Problem
-	(*Review)(nil),             // 29: bulkhead.v1.Review
-	(*ReviewLine)(nil),         // 30: bulkhead.v1.ReviewLine
-	(*Explanation)(nil),        // 31: bulkhead.v1.Explanation
-	(*Error)(nil),              // 32: bulkhead.v1.Error
-	(*VersionInfo)(nil),        // 33: bulkhead.v1.VersionInfo
-	nil,                        // 34: bulkhead.v1.Grants.EnvEntry
-	nil,                        // 35: bulkhead.v1.ResumeJobRequest.EnvEntry
-	(*structpb.Struct)(nil),    // 36: google.protobuf.Struct
-	(*structpb.Value)(nil),     // 37: google.protobuf.Value
+	(*Selftest)(nil),           // 27: bulkhead.v1.Selftest
+	(*SelftestRow)(nil),        // 28: bulkhead.v1.SelftestRow
+	(*Validation)(nil),         // 29: bulkhead.v1.Validation
+	(*Problem)(nil),            // 30: bulkhead.v1.Problem
+	(*Review)(nil),             // 31: bulkhead.v1.Review
+	(*ReviewLine)(nil),         // 32: bulkhead.v1.ReviewLine
+	(*Explanation)(nil),        // 33: bulkhead.v1.Explanation
+	(*Error)(nil),              // 34: bulkhead.v1.Error
+	(*VersionInfo)(nil),        // 35: bulkhead.v1.VersionInfo
+	nil,                        // 36: bulkhead.v1.Grants.EnvEntry
+	nil,                        // 37: bulkhead.v1.ResumeJobRequest.EnvEntry
+	(*structpb.Struct)(nil),    // 38: google.protobuf.Struct
+	(*structpb.Value)(nil),     // 39: google.protobuf.Value
 }
 var file_api_v1_bulkhead_proto_depIdxs = []int32{
-	34, // 0: bulkhead.v1.Grants.env:type_name -> bulkhead.v1.Grants.EnvEntry
-	36, // 1: bulkhead.v1.SubmitJobRequest.inputs:type_name -> google.protobuf.Struct
+	36, // 0: bulkhead.v1.Grants.env:type_name -> bulkhead.v1.Grants.EnvEntry
+	38, // 1: bulkhead.v1.SubmitJobRequest.inputs:type_name -> google.protobuf.Struct
 	0,  // 2: bulkhead.v1.SubmitJobRequest.grants:type_name -> bulkhead.v1.Grants
 	16, // 3: bulkhead.v1.ListJobsResponse.jobs:type_name -> bulkhead.v1.Job
 	6,  // 4: bulkhead.v1.ListJobsResponse.quarantined:type_name -> bulkhead.v1.Quarantined
-	35, // 5: bulkhead.v1.ResumeJobRequest.env:type_name -> bulkhead.v1.ResumeJobRequest.EnvEntry
+	37, // 5: bulkhead.v1.ResumeJobRequest.env:type_name -> bulkhead.v1.ResumeJobRequest.EnvEntry
 	17, // 6: bulkhead.v1.Job.nodes:type_name -> bulkhead.v1.NodeStatus
-	37, // 7: bulkhead.v1.JobResult.output:type_name -> google.protobuf.Value
+	39, // 7: bulkhead.v1.JobResult.output:type_name -> google.protobuf.Value
 	21, // 8: bulkhead.v1.JobResult.reports:type_name -> bulkhead.v1.Report
-	37, // 9: bulkhead.v1.Event.data:type_name -> google.protobuf.Value
+	39, // 9: bulkhead.v1.Event.data:type_name -> google.protobuf.Value
 	20, // 10: bulkhead.v1.Event.blob:type_name -> bulkhead.v1.BlobRef
 	22, // 11: bulkhead.v1.Report.steps:type_name -> bulkhead.v1.Step
 	23, // 12: bulkhead.v1.Report.denials:type_name -> bulkhead.v1.Denial
 	21, // 13: bulkhead.v1.ExecResult.report:type_name -> bulkhead.v1.Report
 	23, // 14: bulkhead.v1.ExecResult.denials:type_name -> bulkhead.v1.Denial
 	26, // 15: bulkhead.v1.Doctor.capabilities:type_name -> bulkhead.v1.Capability
-	28, // 16: bulkhead.v1.Validation.problems:type_name -> bulkhead.v1.Problem
-	28, // 17: bulkhead.v1.Validation.warnings:type_name -> bulkhead.v1.Problem
-	30, // 18: bulkhead.v1.Review.lines:type_name -> bulkhead.v1.ReviewLine
-	22, // 19: bulkhead.v1.Explanation.steps:type_name -> bulkhead.v1.Step
-	28, // 20: bulkhead.v1.Error.problems:type_name -> bulkhead.v1.Problem
-	1,  // 21: bulkhead.v1.Bulkhead.SubmitJob:input_type -> bulkhead.v1.SubmitJobRequest
-	3,  // 22: bulkhead.v1.Bulkhead.GetJob:input_type -> bulkhead.v1.GetJobRequest
-	4,  // 23: bulkhead.v1.Bulkhead.ListJobs:input_type -> bulkhead.v1.ListJobsRequest
-	7,  // 24: bulkhead.v1.Bulkhead.WatchEvents:input_type -> bulkhead.v1.WatchEventsRequest
-	8,  // 25: bulkhead.v1.Bulkhead.GetLogs:input_type -> bulkhead.v1.GetLogsRequest
-	10, // 26: bulkhead.v1.Bulkhead.GetResult:input_type -> bulkhead.v1.GetResultRequest
-	11, // 27: bulkhead.v1.Bulkhead.CancelJob:input_type -> bulkhead.v1.CancelJobRequest
-	12, // 28: bulkhead.v1.Bulkhead.PauseJob:input_type -> bulkhead.v1.PauseJobRequest
-	13, // 29: bulkhead.v1.Bulkhead.ResumeJob:input_type -> bulkhead.v1.ResumeJobRequest
-	14, // 30: bulkhead.v1.Bulkhead.GetInfo:input_type -> bulkhead.v1.GetInfoRequest
-	2,  // 31: bulkhead.v1.Bulkhead.SubmitJob:output_type -> bulkhead.v1.SubmitJobResponse
-	16, // 32: bulkhead.v1.Bulkhead.GetJob:output_type -> bulkhead.v1.Job
-	5,  // 33: bulkhead.v1.Bulkhead.ListJobs:output_type -> bulkhead.v1.ListJobsResponse
-	19, // 34: bulkhead.v1.Bulkhead.WatchEvents:output_type -> bulkhead.v1.Event
-	9,  // 35: bulkhead.v1.Bulkhead.GetLogs:output_type -> bulkhead.v1.LogChunk
-	18, // 36: bulkhead.v1.Bulkhead.GetResult:output_type -> bulkhead.v1.JobResult
-	16, // 37: bulkhead.v1.Bulkhead.CancelJob:output_type -> bulkhead.v1.Job
-	16, // 38: bulkhead.v1.Bulkhead.PauseJob:output_type -> bulkhead.v1.Job
-	16, // 39: bulkhead.v1.Bulkhead.ResumeJob:output_type -> bulkhead.v1.Job
-	15, // 40: bulkhead.v1.Bulkhead.GetInfo:output_type -> bulkhead.v1.Info
-	31, // [31:41] is the sub-list for method output_type
-	21, // [21:31] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	28, // 16: bulkhead.v1.Selftest.rows:type_name -> bulkhead.v1.SelftestRow
+	30, // 17: bulkhead.v1.Validation.problems:type_name -> bulkhead.v1.Problem
+	30, // 18: bulkhead.v1.Validation.warnings:type_name -> bulkhead.v1.Problem
+	32, // 19: bulkhead.v1.Review.lines:type_name -> bulkhead.v1.ReviewLine
+	22, // 20: bulkhead.v1.Explanation.steps:type_name -> bulkhead.v1.Step
+	30, // 21: bulkhead.v1.Error.problems:type_name -> bulkhead.v1.Problem
+	1,  // 22: bulkhead.v1.Bulkhead.SubmitJob:input_type -> bulkhead.v1.SubmitJobRequest
+	3,  // 23: bulkhead.v1.Bulkhead.GetJob:input_type -> bulkhead.v1.GetJobRequest
+	4,  // 24: bulkhead.v1.Bulkhead.ListJobs:input_type -> bulkhead.v1.ListJobsRequest
+	7,  // 25: bulkhead.v1.Bulkhead.WatchEvents:input_type -> bulkhead.v1.WatchEventsRequest
+	8,  // 26: bulkhead.v1.Bulkhead.GetLogs:input_type -> bulkhead.v1.GetLogsRequest
+	10, // 27: bulkhead.v1.Bulkhead.GetResult:input_type -> bulkhead.v1.GetResultRequest
+	11, // 28: bulkhead.v1.Bulkhead.CancelJob:input_type -> bulkhead.v1.CancelJobRequest
+	12, // 29: bulkhead.v1.Bulkhead.PauseJob:input_type -> bulkhead.v1.PauseJobRequest
+	13, // 30: bulkhead.v1.Bulkhead.ResumeJob:input_type -> bulkhead.v1.ResumeJobRequest
+	14, // 31: bulkhead.v1.Bulkhead.GetInfo:input_type -> bulkhead.v1.GetInfoRequest
+	2,  // 32: bulkhead.v1.Bulkhead.SubmitJob:output_type -> bulkhead.v1.SubmitJobResponse
+	16, // 33: bulkhead.v1.Bulkhead.GetJob:output_type -> bulkhead.v1.Job
+	5,  // 34: bulkhead.v1.Bulkhead.ListJobs:output_type -> bulkhead.v1.ListJobsResponse
+	19, // 35: bulkhead.v1.Bulkhead.WatchEvents:output_type -> bulkhead.v1.Event
+	9,  // 36: bulkhead.v1.Bulkhead.GetLogs:output_type -> bulkhead.v1.LogChunk
+	18, // 37: bulkhead.v1.Bulkhead.GetResult:output_type -> bulkhead.v1.JobResult
+	16, // 38: bulkhead.v1.Bulkhead.CancelJob:output_type -> bulkhead.v1.Job
+	16, // 39: bulkhead.v1.Bulkhead.PauseJob:output_type -> bulkhead.v1.Job
+	16, // 40: bulkhead.v1.Bulkhead.ResumeJob:output_type -> bulkhead.v1.Job
+	15, // 41: bulkhead.v1.Bulkhead.GetInfo:output_type -> bulkhead.v1.Info
+	32, // [32:42] is the sub-list for method output_type
+	22, // [22:32] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_api_v1_bulkhead_proto_init() }
@@ -2942,7 +3084,7 @@ func file_api_v1_bulkhead_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_v1_bulkhead_proto_rawDesc), len(file_api_v1_bulkhead_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

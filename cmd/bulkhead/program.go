@@ -106,7 +106,7 @@ environment and host resources exist only where the policy grants them.`,
 		&cobra.Group{ID: "workflow", Title: "Run workflows:"},
 	)
 	root.AddCommand(
-		grouped("sandbox", p.exec(), p.explain(), p.doctor())...,
+		grouped("sandbox", p.exec(), p.explain(), p.doctor(), p.selftest())...,
 	)
 	root.AddCommand(
 		grouped("workflow", p.blueprint(), p.job())...,

@@ -23,9 +23,11 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/jail/reexec"
 	"github.com/bulkhead-dev/bulkhead/internal/kernel/kerneltest"
 	"github.com/bulkhead-dev/bulkhead/internal/server/wire"
+	"github.com/bulkhead-dev/bulkhead/test/attack"
 )
 
 func TestMain(m *testing.M) {
+	attack.Init()
 	reexec.Init()
 	testscript.Main(m, map[string]func(){"bulkhead": main, "holdlock": holdLock})
 }
@@ -140,6 +142,7 @@ var messages = map[string]func() proto.Message{
 	"ListJobsResponse":  func() proto.Message { return new(apiv1.ListJobsResponse) },
 	"LogChunk":          func() proto.Message { return new(apiv1.LogChunk) },
 	"Review":            func() proto.Message { return new(apiv1.Review) },
+	"Selftest":          func() proto.Message { return new(apiv1.Selftest) },
 	"SubmitJobResponse": func() proto.Message { return new(apiv1.SubmitJobResponse) },
 	"Validation":        func() proto.Message { return new(apiv1.Validation) },
 	"VersionInfo":       func() proto.Message { return new(apiv1.VersionInfo) },
