@@ -48,7 +48,7 @@ func TestRows_areStoppedByTheirWalls(t *testing.T) {
 	ran := map[string]bool{}
 	for _, launcher := range launchers {
 		t.Run(launcher, func(t *testing.T) {
-			for _, r := range rows {
+			for _, r := range rows() {
 				if !r.runs(launcher) {
 					continue
 				}
@@ -68,7 +68,7 @@ func TestRows_areStoppedByTheirWalls(t *testing.T) {
 
 func TestRows_areAllThere(t *testing.T) {
 	n := 0
-	for _, r := range rows {
+	for _, r := range rows() {
 		if r.only == "" || r.only == who() {
 			n++
 		}

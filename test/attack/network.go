@@ -52,67 +52,69 @@ func sockets(id, attack string, domain, kind, protocol int) row {
 	}
 }
 
-var networkRows = []row{
-	{
-		id: "N01", attack: "connect to a service on the host's loopback", success: "the host accepts the connection",
-		walls: []string{netNS},
-		try:   dial,
-	},
-	{
-		id: "N01", attack: "the same, strict", success: "the host accepts the connection",
-		walls: []string{netNS, landlock, filter}, policy: strict,
-		try: dial,
-	},
-	{
-		id: "N03", attack: "send a datagram to the host's loopback", success: "the host gets it",
-		walls: []string{netNS},
-		try: func(c *cell) verdict {
-			l, err := net.ListenPacket("udp4", "127.0.0.1:0")
-			c.must(err)
-			defer l.Close()
-			to := inet(l.LocalAddr().(*net.UDPAddr).Port)
-			c.calls(socket(unix.AF_INET, unix.SOCK_DGRAM, 0), sys(unix.SYS_SENDTO, ref(0), "hello", 5, 0, to, len(to)))
-			n, err := recvNow(l)
-			return verdict{n == 5, string(c.result.Stdout)}.or(err)
+func networkRows() []row {
+	return []row{
+		{
+			id: "N01", attack: "connect to a service on the host's loopback", success: "the host accepts the connection",
+			walls: []string{netNS},
+			try:   dial,
 		},
-	},
-	{
-		id: "N01", attack: "see the host's network devices", success: "the victim sees more than lo",
-		walls: []string{netNS},
-		try: func(c *cell) verdict {
-			res := c.run("/bin/sh", "-c", "tail -n +3 /proc/net/dev | grep -vc ' lo:'")
-			return verdict{res.ExitCode == 0, string(res.Stdout)}
+		{
+			id: "N01", attack: "the same, strict", success: "the host accepts the connection",
+			walls: []string{netNS, landlock, filter}, policy: strict,
+			try: dial,
 		},
-		need: need{"a network device", func() bool { is, err := net.Interfaces(); return err == nil && len(is) > 1 }},
-	},
-	{
-		id: "K23", attack: "talk to a service of the host by an abstract socket", success: "the host accepts the connection",
-		walls: []string{netNS, landlock},
-		try: func(c *cell) verdict {
-			l, name := c.listenUnix("@bulkhead-attack" + c.dir)
-			return c.connects(l, name)
+		{
+			id: "N03", attack: "send a datagram to the host's loopback", success: "the host gets it",
+			walls: []string{netNS},
+			try: func(c *cell) verdict {
+				l, err := net.ListenPacket("udp4", "127.0.0.1:0")
+				c.must(err)
+				defer l.Close()
+				to := inet(l.LocalAddr().(*net.UDPAddr).Port)
+				c.calls(socket(unix.AF_INET, unix.SOCK_DGRAM, 0), sys(unix.SYS_SENDTO, ref(0), "hello", 5, 0, to, len(to)))
+				n, err := recvNow(l)
+				return verdict{n == 5, string(c.result.Stdout)}.or(err)
+			},
 		},
-	},
-	{
-		id: "B14", attack: "talk to another sandbox over loopback", success: "the other one accepts the connection",
-		walls: []string{netNS},
-		try:   neighbours,
-	},
-	sockets("K07", "the kernel's cryptography (AF_ALG)", unix.AF_ALG, unix.SOCK_SEQPACKET, 0),
-	sockets("K08", "a socket to the hypervisor (AF_VSOCK)", unix.AF_VSOCK, unix.SOCK_STREAM, 0),
-	sockets("K08", "the kernel's device events (netlink)", unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_KOBJECT_UEVENT),
-	sockets("K08", "UDP-Lite", unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE),
-	sockets("B05", "multipath TCP, which Landlock does not see", unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
-	sockets("B05", "SCTP, which Landlock does not see", unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP),
-	raw("K08", "packets below IP (AF_PACKET)", unix.AF_PACKET, unix.SOCK_RAW, 0),
-	raw("K08", "raw IP packets", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP),
-	raw("K08", "the kernel's express data path (AF_XDP)", unix.AF_XDP, unix.SOCK_RAW, 0),
-	{
-		id: "B06", attack: "take loopback down with capabilities kept across execve", success: "ioctl answers 0",
-		user: []string{caps}, only: "user", by: "reexec",
-		why: "root's step of the user id clears them, and without ambient capabilities execve does; the portable launcher of an ordinary user has ambient ones",
-		try: all(socket(unix.AF_INET, unix.SOCK_DGRAM, 0), sys(unix.SYS_IOCTL, ref(0), unix.SIOCSIFFLAGS, append(append(bytes("lo"), make(bytes, 14)...), make(bytes, 24)...))),
-	},
+		{
+			id: "N01", attack: "see the host's network devices", success: "the victim sees more than lo",
+			walls: []string{netNS},
+			try: func(c *cell) verdict {
+				res := c.run("/bin/sh", "-c", "tail -n +3 /proc/net/dev | grep -vc ' lo:'")
+				return verdict{res.ExitCode == 0, string(res.Stdout)}
+			},
+			need: need{"a network device", func() bool { is, err := net.Interfaces(); return err == nil && len(is) > 1 }},
+		},
+		{
+			id: "K23", attack: "talk to a service of the host by an abstract socket", success: "the host accepts the connection",
+			walls: []string{netNS, landlock},
+			try: func(c *cell) verdict {
+				l, name := c.listenUnix("@bulkhead-attack" + c.dir)
+				return c.connects(l, name)
+			},
+		},
+		{
+			id: "B14", attack: "talk to another sandbox over loopback", success: "the other one accepts the connection",
+			walls: []string{netNS},
+			try:   neighbours,
+		},
+		sockets("K07", "the kernel's cryptography (AF_ALG)", unix.AF_ALG, unix.SOCK_SEQPACKET, 0),
+		sockets("K08", "a socket to the hypervisor (AF_VSOCK)", unix.AF_VSOCK, unix.SOCK_STREAM, 0),
+		sockets("K08", "the kernel's device events (netlink)", unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_KOBJECT_UEVENT),
+		sockets("K08", "UDP-Lite", unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE),
+		sockets("B05", "multipath TCP, which Landlock does not see", unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
+		sockets("B05", "SCTP, which Landlock does not see", unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP),
+		raw("K08", "packets below IP (AF_PACKET)", unix.AF_PACKET, unix.SOCK_RAW, 0),
+		raw("K08", "raw IP packets", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP),
+		raw("K08", "the kernel's express data path (AF_XDP)", unix.AF_XDP, unix.SOCK_RAW, 0),
+		{
+			id: "B06", attack: "take loopback down with capabilities kept across execve", success: "ioctl answers 0",
+			user: []string{caps}, only: "user", by: "reexec",
+			why: "root's step of the user id clears them, and without ambient capabilities execve does; the portable launcher of an ordinary user has ambient ones",
+			try: all(socket(unix.AF_INET, unix.SOCK_DGRAM, 0), sys(unix.SYS_IOCTL, ref(0), unix.SIOCSIFFLAGS, append(append(bytes("lo"), make(bytes, 14)...), make(bytes, 24)...))),
+		},
+	}
 }
 
 // raw is a row for a socket that needs a capability, which a namespace of

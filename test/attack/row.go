@@ -5,6 +5,7 @@ package attack
 import (
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/bulkhead-dev/bulkhead/internal/jail"
 	"github.com/bulkhead-dev/bulkhead/policy"
@@ -83,12 +84,15 @@ func (r row) alone(wall string) []string {
 	return slices.DeleteFunc(r.open(), func(s string) bool { return s == wall })
 }
 
-// rows are all attacks.
-var rows = slices.Concat(
-	fileRows,
-	processRows,
-	callRows,
-	networkRows,
-	limitRows,
-	startRows,
-)
+// rows are all attacks. They are made when they are asked for: every start of
+// a program that has the suite built in would pay for them otherwise.
+var rows = sync.OnceValue(func() []row {
+	return slices.Concat(
+		fileRows(),
+		processRows(),
+		callRows(),
+		networkRows(),
+		limitRows(),
+		startRows(),
+	)
+})

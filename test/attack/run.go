@@ -86,7 +86,7 @@ func Run(ctx context.Context, opt Options) (results []Result, err error) {
 
 // sorted is all rows by id.
 func sorted() []row {
-	all := slices.Clone(rows)
+	all := slices.Clone(rows())
 	slices.SortStableFunc(all, func(a, b row) int { return strings.Compare(a.id, b.id) })
 	return all
 }

@@ -77,8 +77,8 @@ func TestRun_endsWhenItIsInterruptedAndLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", os.Getenv("TMPDIR"))
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := Run(ctx, Options{Progress: func(done, all int, _ string) {
-		if all != len(rows) {
-			t.Errorf("%d rows in all, want %d", all, len(rows))
+		if all != len(rows()) {
+			t.Errorf("%d rows in all, want %d", all, len(rows()))
 		}
 		if done == 1 {
 			cancel()

@@ -112,72 +112,74 @@ func (c *cell) withStdin(f *os.File) verdict {
 	return verdict{strings.Contains(got, secret), fmt.Sprintf("the victim read %q; %s", got, text)}.or(err)
 }
 
-var startRows = []row{
-	{
-		id: "B11", attack: "read the file that is Bulkhead's own fd 0", success: "the victim has the secret",
-		walls: []string{jail.StepStdio}, by: "program", why: "the portable launcher's helper has /dev/null there",
-		try: func(c *cell) verdict {
-			f, err := os.Open(c.hidden + "/secret")
-			c.must(err)
-			defer f.Close()
-			return c.withStdin(f)
+func startRows() []row {
+	return []row{
+		{
+			id: "B11", attack: "read the file that is Bulkhead's own fd 0", success: "the victim has the secret",
+			walls: []string{jail.StepStdio}, by: "program", why: "the portable launcher's helper has /dev/null there",
+			try: func(c *cell) verdict {
+				f, err := os.Open(c.hidden + "/secret")
+				c.must(err)
+				defer f.Close()
+				return c.withStdin(f)
+			},
 		},
-	},
-	{
-		id: "B11", attack: "open a file beneath the folder that is Bulkhead's own fd 0", success: "the victim has the secret",
-		walls: []string{jail.StepStdio, landlock}, by: "program", why: "as above",
-		try: func(c *cell) verdict {
-			f, err := os.Open(c.hidden)
-			c.must(err)
-			defer f.Close()
-			return c.withStdin(f)
+		{
+			id: "B11", attack: "open a file beneath the folder that is Bulkhead's own fd 0", success: "the victim has the secret",
+			walls: []string{jail.StepStdio, landlock}, by: "program", why: "as above",
+			try: func(c *cell) verdict {
+				f, err := os.Open(c.hidden)
+				c.must(err)
+				defer f.Close()
+				return c.withStdin(f)
+			},
 		},
-	},
-	{
-		id: "B11", attack: "read what is typed at Bulkhead's own terminal", success: "the victim has the secret",
-		walls: []string{jail.StepStdio}, by: "program", why: "the portable launcher's helper has /dev/null there",
-		try: func(c *cell) verdict {
-			master, tty := c.terminal()
-			_, err := master.WriteString(secret + "\n")
-			c.must(err)
-			return c.withStdin(tty)
+		{
+			id: "B11", attack: "read what is typed at Bulkhead's own terminal", success: "the victim has the secret",
+			walls: []string{jail.StepStdio}, by: "program", why: "the portable launcher's helper has /dev/null there",
+			try: func(c *cell) verdict {
+				master, tty := c.terminal()
+				_, err := master.WriteString(secret + "\n")
+				c.must(err)
+				return c.withStdin(tty)
+			},
 		},
-	},
-	{
-		id: "B11", attack: "be started with a file, a folder or a terminal instead of pipes", success: "it starts",
-		bare: true, why: "the start looks at them",
-		try: func(c *cell) verdict {
-			f, err := os.Open(c.hidden + "/secret")
-			c.must(err)
-			defer f.Close()
-			if c.bare {
-				cmd := exec.Command("/bin/cat")
-				cmd.Stdin = f
-				out, err := cmd.Output()
-				return verdict{string(out) == secret, string(out)}.or(err)
-			}
-			dir, err := os.Open(c.hidden)
-			c.must(err)
-			defer dir.Close()
-			_, tty := c.terminal()
-			for _, f := range []*os.File{f, dir, tty} {
-				if err := c.startWith(f); err == nil {
-					return verdict{true, f.Name() + " as stdio"}
+		{
+			id: "B11", attack: "be started with a file, a folder or a terminal instead of pipes", success: "it starts",
+			bare: true, why: "the start looks at them",
+			try: func(c *cell) verdict {
+				f, err := os.Open(c.hidden + "/secret")
+				c.must(err)
+				defer f.Close()
+				if c.bare {
+					cmd := exec.Command("/bin/cat")
+					cmd.Stdin = f
+					out, err := cmd.Output()
+					return verdict{string(out) == secret, string(out)}.or(err)
 				}
-			}
-			return verdict{}
+				dir, err := os.Open(c.hidden)
+				c.must(err)
+				defer dir.Close()
+				_, tty := c.terminal()
+				for _, f := range []*os.File{f, dir, tty} {
+					if err := c.startWith(f); err == nil {
+						return verdict{true, f.Name() + " as stdio"}
+					}
+				}
+				return verdict{}
+			},
 		},
-	},
-	missing("landlock"),
-	missing("seccomp"),
-	{
-		id: "S17", attack: "start where a written limit cannot be enforced", success: "it starts, unbounded",
-		bare: true, why: "the plan refuses it",
-		try: func(c *cell) verdict {
-			c.policy.Limits.Memory = 64 << 20
-			return c.without("cgroup")
+		missing("landlock"),
+		missing("seccomp"),
+		{
+			id: "S17", attack: "start where a written limit cannot be enforced", success: "it starts, unbounded",
+			bare: true, why: "the plan refuses it",
+			try: func(c *cell) verdict {
+				c.policy.Limits.Memory = 64 << 20
+				return c.without("cgroup")
+			},
 		},
-	},
+	}
 }
 
 // missing is the row for a host that lacks a mechanism.

@@ -32,7 +32,7 @@ var never = map[string]string{
 
 // onlyWall finds a row that nothing but the wall stops, for root or a user.
 func onlyWall(wall string) (row, bool) {
-	for _, r := range rows {
+	for _, r := range rows() {
 		for _, more := range [][]string{r.root, r.user} {
 			if walls := slices.Concat(r.walls, more); len(walls) == 1 && walls[0] == wall {
 				return r, true
@@ -62,7 +62,7 @@ func TestRows_nameWallsThatExist(t *testing.T) {
 	for wall := range never {
 		known = append(known, wall)
 	}
-	for _, r := range rows {
+	for _, r := range rows() {
 		for _, wall := range slices.Concat(r.walls, r.root, r.user, r.with) {
 			if !slices.Contains(known, wall) {
 				t.Errorf("%s %s: no step is called %q", r.id, r.attack, wall)
